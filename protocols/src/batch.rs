@@ -1,0 +1,48 @@
+//! What is written to disk, in batches: one lone commit of redb writes 29 kB, a batch shares that.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    facts::{Call, CallEnd},
+    mesh::Peer,
+    statement::{Kind, Sealed, StatementId},
+    time::Day,
+    wishes::DocumentId,
+};
+
+/// One batch, as numbered by the engine since the process started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BatchId(pub u64);
+
+/// One thing to write. Each replaces what stood under the same key.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// A screened call.
+    Call(Box<Call>),
+    /// The end of a screened call.
+    CallEnd(CallEnd),
+    /// A statement, own or a stranger's, as signed.
+    Statement(StatementId, Sealed),
+    /// A statement that has expired or was replaced.
+    DropStatement(StatementId),
+    /// The next free slot of ours for a kind and a day.
+    OwnSlot(Kind, Day, u8),
+    /// Changes of one document, to be appended to those it has.
+    Document(DocumentId, Vec<u8>),
+    /// One document, whole; what was appended before is dropped.
+    DocumentWhole(DocumentId, Vec<u8>),
+    /// A peer worth remembering, with its addresses, the best first.
+    Peer(Peer, Vec<String>),
+    /// A peer to forget.
+    DropPeer(Peer),
+}
+
+/// Writes that are committed together or not at all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// Its number.
+    pub id: BatchId,
+    /// In the order in which they were made.
+    pub writes: Vec<Write>,
+}

@@ -1,0 +1,20 @@
+//! The vocabulary every part of Meerkat speaks: who is who, what a statement is and how it is signed, what a phone
+//! line tells us, what is written to disk and what goes over the wire.
+//!
+//! **What is absent.** No clock, no randomness, no file, no socket, no thread: time and chance are arguments. No
+//! decision about a call either; that is `node/core`. Everything that comes from outside is bounded before it is parsed.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::iter_over_hash_type)]
+
+pub mod batch;
+pub mod cbor;
+pub mod facts;
+pub mod home;
+pub mod mesh;
+pub mod number;
+pub mod phone;
+pub mod statement;
+pub mod text;
+pub mod time;
+pub mod wishes;
