@@ -170,7 +170,7 @@ impl fmt::Debug for Place {
 }
 
 /// The position of a fact in its node's log. Rises by one, never used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seq(pub u64);
 
@@ -199,8 +199,6 @@ pub struct Call {
     pub began: Option<i64>,
     /// When it began, in milliseconds since the process started.
     pub began_mono_ms: u64,
-    /// From hearing of the call to the verdict, in microseconds of the monotonic clock's resolution.
-    pub decided_in_us: u32,
     /// What the network said about the number.
     pub verstat: Option<Verstat>,
     /// Where the node stands.
@@ -254,7 +252,6 @@ mod tests {
             risk: Hundredths::NONE,
             began: None,
             began_mono_ms: 0,
-            decided_in_us: 0,
             verstat: None,
             place: Some(Place { latitude: 52.5, longitude: 13.4 }),
             metadata: vec![],

@@ -75,6 +75,8 @@ pub enum Ending {
     Cancelled,
     /// The line was lost while the call was ringing here.
     LineLost,
+    /// No verdict came in time, so it was let through.
+    RangUndecided,
 }
 
 /// How a line stands with its router.

@@ -1,1 +1,40 @@
-//! To be written.
+//! The pure node: every decision of Meerkat is made in here, without clock, I/O or chance.
+//!
+//! [`Node`] takes one [`Input`] at a time and answers with [`Output`]s. [`Engine`] stands around it and keeps the order
+//! of things: answers to the phone go at once, writes are gathered into batches, and what may only be said once it is
+//! saved waits for its batch. The daemon drives one engine with sockets and disks; the simulations drive thousands.
+//!
+//! **What is absent.** No clock, no randomness, no file, no socket, no thread, no event bus. The node never reads the
+//! store. Secrets never come in: signing is a [`Job`] for those who hold the key. A score never leaves.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::iter_over_hash_type)]
+
+mod admission;
+mod alarms;
+mod calendar;
+mod command;
+mod engine;
+mod event;
+mod evidence;
+mod input;
+mod neighbourhood;
+mod node;
+mod output;
+mod people;
+mod phone;
+mod score;
+mod screening;
+mod snapshot;
+mod speaker;
+mod vouches;
+
+pub use admission::{Admission, Ignored, Rejected};
+pub use alarms::Alarm;
+pub use command::{Assessment, Claim, Command, CommandId, Refusal, Reply};
+pub use engine::{Deed, Engine};
+pub use event::Event;
+pub use input::{Done, Identity, Input, JobId, Restored};
+pub use node::Node;
+pub use output::{Job, Output, Promise, Urgency};
+pub use snapshot::{Counts, Neighbour, PeerState, Snapshot};

@@ -1,0 +1,100 @@
+//! What needs a person's attention, each at most once.
+
+use std::collections::BTreeMap;
+
+use meerkat_protocols::phone::Line;
+
+/// Something that needs a person's attention.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Alarm {
+    /// The disk does not take what should be saved; the text is the store's own word.
+    NotSaving(String),
+    /// Writes were given up because the disk takes nothing and memory is bounded.
+    WritesLost,
+    /// A call was let through because no verdict came in time.
+    FailedOpen,
+    /// A telephone line is not usable.
+    LineFailing(Line, String),
+    /// The network cannot do its work.
+    NetworkTrouble(String),
+    /// The clock is not set.
+    ClockNotSet,
+    /// A vouched neighbour's home has signed two statements in one slot.
+    NeighbourEquivocates(meerkat_protocols::home::HomeId),
+}
+
+impl Alarm {
+    /// The alarm's name in every interface.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotSaving(_) => "not_saving",
+            Self::WritesLost => "writes_lost",
+            Self::FailedOpen => "failed_open",
+            Self::LineFailing(..) => "line_failing",
+            Self::NetworkTrouble(_) => "network_trouble",
+            Self::ClockNotSet => "clock_not_set",
+            Self::NeighbourEquivocates(_) => "neighbour_equivocates",
+        }
+    }
+
+    /// What is wrong, what it means and what to do.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::NotSaving(why) => {
+                format!("New calls and changes cannot be saved: {why}. Calls are still screened. Free some space or check the disk.")
+            }
+            Self::WritesLost => {
+                "The disk took nothing for so long that older unsaved entries were given up. Calls are still screened.".into()
+            }
+            Self::FailedOpen => {
+                "A call rang without being screened because the node was too slow. If this happens again, the machine is overloaded.".into()
+            }
+            Self::LineFailing(line, why) => format!("The line {} takes no calls: {why}", line.0),
+            Self::NetworkTrouble(why) => format!("The connection to neighbours is in trouble: {why}"),
+            Self::ClockNotSet => {
+                "The clock is not set: calls are screened, but nothing can be reported and nothing expires. Connect to the internet once or set the clock.".into()
+            }
+            Self::NeighbourEquivocates(home) => format!(
+                "The home {} has contradicted itself under its own signature. Its word counts for nothing here until you have spoken to that neighbour.",
+                home.short()
+            ),
+        }
+    }
+
+    /// Two alarms of one key are the same alarm with other words.
+    fn key(&self) -> (u8, String) {
+        match self {
+            Self::NotSaving(_) => (0, String::new()),
+            Self::WritesLost => (1, String::new()),
+            Self::FailedOpen => (2, String::new()),
+            Self::LineFailing(line, _) => (3, line.0.clone()),
+            Self::NetworkTrouble(_) => (4, String::new()),
+            Self::ClockNotSet => (5, String::new()),
+            Self::NeighbourEquivocates(home) => (6, home.to_string()),
+        }
+    }
+}
+
+/// The alarms that stand, each with the Unix second since when.
+#[derive(Debug, Default)]
+pub(crate) struct Alarms(BTreeMap<(u8, String), (Alarm, Option<i64>)>);
+
+impl Alarms {
+    /// Raises an alarm; `true` if it did not stand before in these words.
+    pub(crate) fn raise(&mut self, alarm: Alarm, wall: Option<i64>) -> bool {
+        let since = self.0.get(&alarm.key()).map_or(wall, |(_, since)| *since);
+        self.0.insert(alarm.key(), (alarm.clone(), since)).is_none_or(|(before, _)| before != alarm)
+    }
+
+    /// Clears the alarm with the key of this one, whatever its words, and returns it.
+    pub(crate) fn clear(&mut self, like: &Alarm) -> Option<Alarm> {
+        self.0.remove(&like.key()).map(|(alarm, _)| alarm)
+    }
+
+    /// Those that stand.
+    pub(crate) fn standing(&self) -> Vec<(Alarm, Option<i64>)> {
+        self.0.values().cloned().collect()
+    }
+}

@@ -1,0 +1,190 @@
+//! What people of the home ask of the node, and what it answers.
+
+use meerkat_protocols::{
+    facts::{Hundredths, Reason, Verdict},
+    home::{Card, HomeId},
+    number::{Caller, E164},
+    statement::Category,
+    time::Day,
+    wishes::{Edit, MAX_ENTRIES},
+};
+
+/// A question or order of a person, as numbered by whoever carries it in; the answer carries the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(pub u64);
+
+/// What a person may ask. Reading lists and history is not in here: that goes past the node, to the store and the
+/// snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// How would a call from this number be decided, and why? In any spelling.
+    Check(String),
+    /// Tell the neighbourhood what this number is.
+    Report {
+        /// In any spelling.
+        number: String,
+        /// What it is.
+        category: Category,
+    },
+    /// Take back what this home told about the number.
+    Retract {
+        /// In any spelling.
+        number: String,
+    },
+    /// Answer for a neighbour's home.
+    Vouch {
+        /// What the neighbour handed over.
+        card: Card,
+        /// How this home calls the neighbour.
+        name: String,
+    },
+    /// No longer answer for a neighbour's home.
+    Unvouch(HomeId),
+    /// Change a document: lists, settings, names.
+    Edit(Edit),
+}
+
+/// One home's word on a number, as the number page shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Whose.
+    pub home: HomeId,
+    /// What it calls the number.
+    pub category: Category,
+    /// When it said so.
+    pub day: Day,
+    /// What it weighs here: 1 for this home and the homes it vouched for, 0 for all others.
+    pub weight: u8,
+    /// Whether it is this home's own word.
+    pub own: bool,
+}
+
+/// How a call from a number would be decided now, and all that is known about the number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assessment {
+    /// What the text turned out to be.
+    pub caller: Caller,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why; the deciding reason first.
+    pub reasons: Vec<Reason>,
+    /// How suspicious a call looks.
+    pub risk: Hundredths,
+    /// How good the number's name is: 50 when nothing is known.
+    pub reputation: Hundredths,
+    /// How many vouched homes report it as unwanted.
+    pub confirmations: u16,
+    /// Who says what, those that weigh first, then the newest. At most [`Assessment::MAX_CLAIMS`].
+    pub claims: Vec<Claim>,
+}
+
+impl Assessment {
+    /// The most claims that are listed; the counts cover all.
+    pub const MAX_CLAIMS: usize = 100;
+
+    /// What this home told about the number.
+    #[must_use]
+    pub fn own(&self) -> Option<&Claim> {
+        self.claims.iter().find(|c| c.own)
+    }
+}
+
+/// A command that was carried out. What it changed is saved.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// The answer to [`Command::Check`].
+    Checked(Box<Assessment>),
+    /// The report is signed and saved, and goes out now.
+    Reported {
+        /// About whom.
+        number: E164,
+        /// What was said.
+        category: Category,
+        /// The day it carries.
+        day: Day,
+        /// Its slot on that day.
+        slot: u8,
+    },
+    /// The clock is not set, so nothing can be signed: the report waits in this node's memory until it is.
+    Waiting,
+    /// The report is taken back.
+    Retracted(E164),
+    /// This home answers for that one now.
+    Vouched(HomeId),
+    /// This home no longer answers for that one.
+    Unvouched(HomeId),
+    /// The change is made.
+    Saved,
+}
+
+/// A command that was not carried out, and whose fault that is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The text is no subscriber's number.
+    #[error("{0}")]
+    NotANumber(String),
+    /// All slots of the day are used.
+    #[error(
+        "this home has made {0} of these today, which is all a home may: try again tomorrow (days change at midnight UTC)"
+    )]
+    NoSlotLeft(u8),
+    /// There is nothing of this home to take back.
+    #[error("this home has no report on that number to take back")]
+    NothingToRetract,
+    /// Twelve is the most.
+    #[error("this home answers for {0} neighbours, which is all a home may: remove one first")]
+    TooManyVouches(usize),
+    /// It is vouched for already.
+    #[error("this home already answers for that neighbour")]
+    AlreadyVouched,
+    /// The card is this home's own.
+    #[error("this is your own home's card: ask your neighbour for theirs")]
+    OwnCard,
+    /// It is not vouched for.
+    #[error("this home does not answer for that neighbour")]
+    NotVouched,
+    /// The lists are full.
+    #[error("the lists hold {MAX_ENTRIES} entries, which is all they may: remove some first")]
+    ListsFull,
+    /// The setting is pinned in the configuration file.
+    #[error("`{0}` is set in this node's configuration file and can only be changed there")]
+    Pinned(String),
+    /// A value is out of its range.
+    #[error("{0}")]
+    Invalid(String),
+    /// Applied, but the disk does not take it.
+    #[error(
+        "the change works now but could not be saved yet: {0}. It is tried again until it is saved; if the node stops before, it is lost"
+    )]
+    NotSavedYet(String),
+    /// More is asked at once than the node answers.
+    #[error("the node is busy: try again in a moment")]
+    Busy,
+    /// The clock is not set, so nothing can be signed.
+    #[error(
+        "the clock of this node is not set, and without a date nothing can be signed: set the clock or connect to the internet once"
+    )]
+    ClockNotSet,
+}
+
+impl Refusal {
+    /// The refusal's name in every interface.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotANumber(_) => "not_a_number",
+            Self::NoSlotLeft(_) => "no_slot_left",
+            Self::NothingToRetract => "nothing_to_retract",
+            Self::TooManyVouches(_) => "too_many_vouches",
+            Self::AlreadyVouched => "already_vouched",
+            Self::OwnCard => "own_card",
+            Self::NotVouched => "not_vouched",
+            Self::ListsFull => "lists_full",
+            Self::Pinned(_) => "pinned",
+            Self::Invalid(_) => "invalid",
+            Self::NotSavedYet(_) => "not_saved_yet",
+            Self::Busy => "busy",
+            Self::ClockNotSet => "clock_not_set",
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What happened, for the page and for programs that listen. Events about saved things come after their commit.
+
+use meerkat_protocols::{
+    facts::{Call, CallEnd, Seq},
+    home::HomeId,
+    mesh::Peer,
+    number::E164,
+    phone::{Line, LineState},
+    wishes::Subject,
+};
+
+use crate::alarms::Alarm;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A call rings and is decided. It is not saved yet.
+    CallScreened(Box<Call>),
+    /// A call has ended. Its end is not saved yet.
+    CallEnded(CallEnd),
+    /// A call is saved: it survives a power cut.
+    CallSaved(Seq),
+    /// An entry of the lists was set or removed.
+    ListsChanged(Subject),
+    /// The home's settings were changed.
+    SettingsChanged,
+    /// This home reported a number.
+    ReportMade(E164),
+    /// This home took a report back.
+    ReportRetracted(E164),
+    /// Somebody else's word on a number was accepted, taken back or replaced.
+    ReportReceived(E164),
+    /// A vouch of this home was made, taken back or named.
+    VouchChanged(HomeId),
+    /// A peer is connected.
+    PeerConnected(Peer),
+    /// A peer is gone.
+    PeerDisconnected(Peer),
+    /// A line's state changed.
+    LineChanged(Line, LineState),
+    /// Something needs a person's attention.
+    AlarmRaised(Alarm),
+    /// It no longer does.
+    AlarmCleared(Alarm),
+}

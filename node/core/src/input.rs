@@ -1,0 +1,79 @@
+//! What goes into the node: one variant a source.
+
+use std::collections::BTreeMap;
+
+use meerkat_protocols::{
+    batch::{BatchId, Write},
+    facts::{Place, Seq},
+    home::{Genesis, HomeId, NodeNumber},
+    mesh, phone,
+    statement::{Kind, Sealed},
+    time::Day,
+    wishes::Wishes,
+};
+
+use crate::command::{Command, CommandId};
+
+/// One thing that happened outside.
+#[derive(Debug)]
+pub enum Input {
+    /// A telephone gateway reports. These come first.
+    Phone(phone::Event),
+    /// The network reports.
+    Network(mesh::Event),
+    /// A person asks.
+    Command(CommandId, Command),
+    /// A job is done.
+    Done(JobId, Done),
+    /// A batch is on disk, or is not: then the store's word says why.
+    Committed(BatchId, Result<(), String>),
+    /// The time of `next_wakeup` has come.
+    Wake,
+}
+
+/// One job, as numbered by the node since it started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub u64);
+
+/// What a job gave.
+#[derive(Debug)]
+pub enum Done {
+    /// The statement, signed.
+    Signed(Sealed),
+    /// Whether the signature holds.
+    Verified(bool),
+    /// What to write so that the edit is kept, or why it was refused.
+    Edited(Result<Write, String>),
+}
+
+/// Who this node is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Identity {
+    /// The record that made the home.
+    pub genesis: Genesis,
+    /// This node's number in the home.
+    pub node: NodeNumber,
+    /// Where the node stands.
+    pub place: Option<Place>,
+}
+
+impl Identity {
+    /// The home's name.
+    #[must_use]
+    pub fn home(&self) -> HomeId {
+        self.genesis.home()
+    }
+}
+
+/// What the store gave back at start. Statements follow one by one through `Engine::restore`.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// The wishes, read from the documents.
+    pub wishes: Wishes,
+    /// Settings that the configuration file pins, by name, already in `wishes.settings`.
+    pub pinned: Vec<String>,
+    /// The next free slot of ours by kind and day.
+    pub own_slots: BTreeMap<(Kind, Day), u8>,
+    /// The place in the log of the next call.
+    pub next_call: Seq,
+}

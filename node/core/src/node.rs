@@ -1,0 +1,245 @@
+//! The node: routes each input to the part it concerns and holds no rule of its own.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use meerkat_protocols::{
+    batch::Write,
+    home::{Card, HomeId},
+    number::{Caller, Region},
+    phone::Verstat,
+    statement::{Read, Sealed},
+    time::Now,
+    wishes::{Lists, NeighbourNames, Settings},
+};
+
+use crate::{
+    admission::Held,
+    alarms::{Alarm, Alarms},
+    calendar::Calendar,
+    event::Event,
+    evidence::{Evidence, HomeNo},
+    input::{Done, Identity, Input, JobId, Restored},
+    neighbourhood::Mesh,
+    output::{Job, Output, Urgency},
+    people::Edits,
+    phone::Calls,
+    score::Tally,
+    screening::{self, Decision},
+    snapshot::{Counts, Neighbour, Snapshot},
+    speaker::Speaker,
+    vouches::{MAX_VOUCHES, Reach},
+};
+
+/// How often what has expired is looked for.
+const EXPIRE_EVERY_MS: u64 = 3_600_000;
+
+/// One node of one home: all its decisions.
+pub struct Node {
+    pub(crate) identity: Identity,
+    pub(crate) own: HomeNo,
+    pub(crate) region: Region,
+    pub(crate) settings: Settings,
+    pub(crate) pinned: Vec<String>,
+    pub(crate) lists: Arc<Lists>,
+    pub(crate) names: NeighbourNames,
+    pub(crate) evidence: Evidence,
+    pub(crate) reach: Reach,
+    pub(crate) held: Held,
+    pub(crate) calendar: Calendar,
+    pub(crate) speaker: Speaker,
+    pub(crate) edits: Edits,
+    pub(crate) calls: Calls,
+    pub(crate) mesh: Mesh,
+    pub(crate) counts: Counts,
+    pub(crate) neighbours: Option<Arc<Vec<Neighbour>>>,
+    alarms: Alarms,
+    out: VecDeque<Output>,
+    next_job: u64,
+    expire_at_ms: u64,
+}
+
+impl Node {
+    /// The node with what the store gave back. Its statements follow by [`Node::restore`].
+    #[must_use]
+    pub fn new(identity: Identity, restored: Restored) -> Self {
+        let mut evidence = Evidence::default();
+        let own = evidence.number_of(identity.home());
+        let wishes = restored.wishes;
+        let mut node = Self {
+            own,
+            region: fallback_region(),
+            settings: Settings::default(),
+            pinned: restored.pinned,
+            lists: Arc::new(wishes.lists),
+            names: wishes.neighbours,
+            evidence,
+            reach: Reach::default(),
+            held: Held::default(),
+            calendar: Calendar::default(),
+            speaker: Speaker::with_slots(restored.own_slots),
+            edits: Edits::new(),
+            calls: Calls::starting_at(restored.next_call),
+            mesh: Mesh::default(),
+            counts: Counts::default(),
+            neighbours: None,
+            alarms: Alarms::default(),
+            out: VecDeque::new(),
+            next_job: 0,
+            expire_at_ms: 0,
+            identity,
+        };
+        node.use_settings(wishes.settings);
+        node
+    }
+
+    /// Takes back a statement that the store kept; its signature was checked when it came.
+    pub fn restore(&mut self, sealed: &Sealed) {
+        if let Ok(Read::Statement(statement)) = sealed.read() {
+            self.evidence.insert(&statement, sealed.id());
+        }
+    }
+
+    /// All statements are back: from now on the node decides.
+    pub fn restored(&mut self, now: Now) {
+        self.walk(now);
+        let newest = self.reach.own().keys().filter_map(|no| self.evidence.newest_day(*no)).max();
+        if let Some(day) = newest {
+            self.calendar.witness(now, day);
+        }
+        self.tick(now);
+    }
+
+    /// Takes in one thing that happened. What is to be done about it is drained by [`Node::poll_output`].
+    pub fn handle(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Phone(event) => self.phone(now, event),
+            Input::Network(event) => self.network(now, event),
+            Input::Command(id, command) => self.command(now, id, command),
+            Input::Done(job, Done::Signed(sealed)) => self.signed(now, job, sealed),
+            Input::Done(job, Done::Verified(holds)) => self.verified(now, job, holds),
+            Input::Done(job, Done::Edited(result)) => self.edited(job, result),
+            // The engine's own business: it tells what concerns the node by `saving`.
+            Input::Committed(..) | Input::Wake => {}
+        }
+        self.tick(now);
+    }
+
+    /// The next thing to do outside, if any.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When the node wants to be woken, in milliseconds of the monotonic clock.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<u64> {
+        Some(self.expire_at_ms)
+    }
+
+    /// How things are.
+    #[must_use]
+    pub fn snapshot(&mut self, now: Now) -> Snapshot {
+        if self.neighbours.is_none() {
+            self.neighbours = Some(self.list_neighbours());
+        }
+        Snapshot {
+            home: self.identity.home(),
+            card: Card(self.identity.genesis),
+            node: self.identity.node,
+            clock_set: now.wall.is_some(),
+            settings: self.settings.clone(),
+            pinned: self.pinned.clone(),
+            lists: Arc::clone(&self.lists),
+            neighbours: self.neighbours.clone().unwrap_or_default(),
+            vouches_left: MAX_VOUCHES.saturating_sub(self.reach.own().len()),
+            peers: self.mesh.peers.values().cloned().collect(),
+            listening: self.mesh.listening.clone(),
+            lines: self.calls.lines(),
+            alarms: self.alarms.standing(),
+            ringing: self.calls.ringing(),
+            statements: self.evidence.len(),
+            numbers: self.evidence.numbers(),
+            waiting: self.speaker.waiting(),
+            counts: self.counts,
+        }
+    }
+
+    /// This home's name.
+    #[must_use]
+    pub fn home(&self) -> HomeId {
+        self.identity.home()
+    }
+
+    /// What the disk says about saving: `None` if all is well.
+    pub(crate) fn saving(&mut self, now: Now, trouble: Option<String>, lost: bool) {
+        match trouble {
+            Some(why) => self.raise(now, Alarm::NotSaving(why)),
+            None => self.clear(&Alarm::NotSaving(String::new())),
+        }
+        if lost {
+            self.raise(now, Alarm::WritesLost);
+        }
+    }
+
+    /// How a call from this caller is decided now.
+    pub(crate) fn decide(&self, caller: &Caller, verstat: Option<Verstat>) -> Decision {
+        screening::decide(caller, verstat, &self.lists, &self.settings, |number| {
+            Tally::of(&self.evidence.reports(number), &self.reach)
+        })
+    }
+
+    pub(crate) fn use_settings(&mut self, settings: Settings) {
+        if let Ok(region) = settings.region.parse() {
+            self.region = region;
+        }
+        self.settings = settings;
+    }
+
+    pub(crate) fn put(&mut self, output: Output) {
+        self.out.push_back(output);
+    }
+
+    pub(crate) fn start(&mut self, job: Job) -> JobId {
+        let id = JobId(self.next_job);
+        self.next_job += 1;
+        self.put(Output::Job(id, job));
+        id
+    }
+
+    pub(crate) fn raise(&mut self, now: Now, alarm: Alarm) {
+        if self.alarms.raise(alarm.clone(), now.wall) {
+            self.put(Output::Event(Event::AlarmRaised(alarm)));
+        }
+    }
+
+    pub(crate) fn clear(&mut self, like: &Alarm) {
+        if let Some(alarm) = self.alarms.clear(like) {
+            self.put(Output::Event(Event::AlarmCleared(alarm)));
+        }
+    }
+
+    fn tick(&mut self, now: Now) {
+        if now.wall.is_none() {
+            self.raise(now, Alarm::ClockNotSet);
+        } else {
+            self.clear(&Alarm::ClockNotSet);
+            self.say_waiting(now);
+        }
+        if now.mono_ms < self.expire_at_ms {
+            return;
+        }
+        self.expire_at_ms = now.mono_ms + EXPIRE_EVERY_MS;
+        let Some(day) = self.calendar.day(now) else { return };
+        let gone = self.evidence.expire(day);
+        if !gone.is_empty() {
+            self.walk(now);
+        }
+        for id in gone {
+            self.put(Output::Write(Write::DropStatement(id), Urgency::Within(60_000)));
+        }
+    }
+}
+
+/// The region before a person has chosen one. The default of the settings is a country, and its test says so.
+fn fallback_region() -> Region {
+    Settings::default().region.parse().expect("the default region is a country")
+}

@@ -1,0 +1,65 @@
+//! What comes out of the node: one variant a gateway.
+
+use meerkat_protocols::{
+    batch::Write,
+    home::Genesis,
+    mesh, phone,
+    statement::{Sealed, Statement},
+    wishes::Edit,
+};
+
+use crate::{
+    command::{CommandId, Refusal, Reply},
+    event::Event,
+    input::JobId,
+};
+
+/// How long a write may wait for others to share its commit with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// A person waits for it, or it must never be used twice.
+    Now,
+    /// At most so many milliseconds.
+    Within(u32),
+}
+
+/// What may only be said once all writes made before it are on disk.
+#[derive(Debug)]
+pub enum Promise {
+    /// A statement of ours, to the neighbourhood.
+    Publish(Vec<u8>),
+    /// An answer to a person: it says that something is saved.
+    Reply(CommandId, Reply),
+    /// An event about something saved.
+    Event(Event),
+}
+
+/// Work of more than a millisecond, or work that needs a secret.
+#[derive(Debug)]
+pub enum Job {
+    /// Sign with this node's statement key.
+    Sign(Statement),
+    /// Check a stranger's signature.
+    Verify(Sealed, Genesis),
+    /// Make a change in a document.
+    Edit(Edit),
+}
+
+/// One thing to do outside, drained in order.
+#[derive(Debug)]
+pub enum Output {
+    /// Answer the phone: at once.
+    Answer(phone::Act),
+    /// Tell the network: at once.
+    Order(mesh::Order),
+    /// Write to disk.
+    Write(Write, Urgency),
+    /// Once all writes before it are on disk.
+    AfterCommit(Promise),
+    /// Work for others.
+    Job(JobId, Job),
+    /// Answer a person; nothing had to be saved for it.
+    Reply(CommandId, Result<Reply, Refusal>),
+    /// Tell those who listen.
+    Event(Event),
+}

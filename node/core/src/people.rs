@@ -1,0 +1,206 @@
+//! What people of the home ask: each command checked, carried out, and answered when it is saved.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use meerkat_protocols::{
+    batch::Write,
+    home::{Card, HomeId},
+    number::{Caller, E164, Region, classify, parse_typed},
+    statement::{Body, Category, Kind},
+    text,
+    time::Now,
+    wishes::{Edit, MAX_ENTRIES, MAX_LABEL_CHARS, Settings},
+};
+
+use crate::{
+    command::{Assessment, Claim, Command, CommandId, Refusal, Reply},
+    event::Event,
+    input::JobId,
+    node::Node,
+    output::{Job, Output, Promise, Urgency},
+    score::Tally,
+    vouches::MAX_VOUCHES,
+};
+
+/// A change of a document under way, and who is told when it is saved.
+pub(crate) struct Editing {
+    command: Option<CommandId>,
+    edit: Edit,
+}
+
+/// Changes of documents under way.
+pub(crate) type Edits = BTreeMap<JobId, Editing>;
+
+/// The most changes of documents under way; the page makes one at a time.
+const MAX_EDITS: usize = 1_024;
+
+impl Node {
+    /// Carries out what a person asks.
+    pub(crate) fn command(&mut self, now: Now, id: CommandId, command: Command) {
+        let done = match command {
+            Command::Check(text) => {
+                let assessment = self.assess(&text);
+                self.put(Output::Reply(id, Ok(Reply::Checked(Box::new(assessment)))));
+                Ok(())
+            }
+            Command::Report { number, category } => {
+                self.typed(&number).and_then(|n| self.say_report(now, Some(id), n, category))
+            }
+            Command::Retract { number } => self.typed(&number).and_then(|n| self.say_retraction(now, id, n)),
+            Command::Vouch { card, name } => self.vouch(now, id, card, &name),
+            Command::Unvouch(home) => self.unvouch(now, id, home),
+            Command::Edit(edit) => self.edit(Some(id), edit),
+        };
+        if let Err(refusal) = done {
+            self.put(Output::Reply(id, Err(refusal)));
+        }
+    }
+
+    fn typed(&self, text: &str) -> Result<E164, Refusal> {
+        parse_typed(text, self.region).map_err(|e| Refusal::NotANumber(e.to_string()))
+    }
+
+    /// How a call from this text would be decided now, with all that is known.
+    fn assess(&self, text: &str) -> Assessment {
+        let caller = classify(text, self.region);
+        let decision = self.decide(&caller, None);
+        let mut claims = Vec::new();
+        let mut tally = Tally::default();
+        if let Caller::Number(number) = caller {
+            let reports = self.evidence.reports(number);
+            tally = Tally::of(&reports, &self.reach);
+            claims.extend(reports.iter().map(|r| Claim {
+                home: self.evidence.name(r.home),
+                category: r.category,
+                day: r.day,
+                weight: self.reach.weight(r.home),
+                own: r.home == self.own,
+            }));
+        }
+        let confirmations = claims.iter().filter(|c| c.weight > 0 && !c.own && c.category != Category::Legit).count();
+        claims.sort_by(|a, b| (b.own, b.weight, b.day, a.home).cmp(&(a.own, a.weight, a.day, b.home)));
+        claims.truncate(Assessment::MAX_CLAIMS);
+        Assessment {
+            caller,
+            verdict: decision.verdict,
+            reasons: decision.reasons,
+            risk: decision.risk,
+            reputation: tally.reputation(),
+            confirmations: u16::try_from(confirmations).unwrap_or(u16::MAX),
+            claims,
+        }
+    }
+
+    fn vouch(&mut self, now: Now, id: CommandId, card: Card, name: &str) -> Result<(), Refusal> {
+        let home = card.0.home();
+        if home == self.identity.home() {
+            return Err(Refusal::OwnCard);
+        }
+        if self.evidence.find(home).is_some_and(|no| self.reach.own().contains_key(&no)) {
+            return Err(Refusal::AlreadyVouched);
+        }
+        if self.reach.own().len() >= MAX_VOUCHES {
+            return Err(Refusal::TooManyVouches(MAX_VOUCHES));
+        }
+        let day = now.day().ok_or(Refusal::ClockNotSet)?;
+        self.say(Some(id), day, Body::Vouch(card.0), |_| (Reply::Vouched(home), Event::VouchChanged(home)))?;
+        let name: String = text::inert(name).chars().take(MAX_LABEL_CHARS).collect();
+        if !name.is_empty() {
+            self.edit(None, Edit::NameNeighbour(home, name))?;
+        }
+        Ok(())
+    }
+
+    fn unvouch(&mut self, now: Now, id: CommandId, home: HomeId) -> Result<(), Refusal> {
+        let vouched = self.evidence.find(home).and_then(|no| self.reach.own().get(&no)).copied();
+        let (of, slot) = vouched.ok_or(Refusal::NotVouched)?;
+        let day = now.day().ok_or(Refusal::ClockNotSet)?;
+        let body = Body::Retraction { kind: Kind::Vouch, day: of, slot };
+        self.say(Some(id), day, body, |_| (Reply::Unvouched(home), Event::VouchChanged(home)))?;
+        if self.names.contains_key(&home) {
+            self.edit(None, Edit::ForgetNeighbour(home))?;
+        }
+        Ok(())
+    }
+
+    fn edit(&mut self, command: Option<CommandId>, edit: Edit) -> Result<(), Refusal> {
+        if self.edits.len() >= MAX_EDITS {
+            return Err(Refusal::Busy);
+        }
+        self.check_edit(&edit)?;
+        let job = self.start(Job::Edit(edit.clone()));
+        self.edits.insert(job, Editing { command, edit });
+        Ok(())
+    }
+
+    fn check_edit(&self, edit: &Edit) -> Result<(), Refusal> {
+        match edit {
+            Edit::SetEntry(subject, _) => {
+                let full = self.lists.len() >= MAX_ENTRIES && !self.lists.contains_key(subject);
+                if full { Err(Refusal::ListsFull) } else { Ok(()) }
+            }
+            Edit::SetSettings(settings) => self.check_settings(settings),
+            Edit::RemoveEntry(_) | Edit::NameNeighbour(..) | Edit::ForgetNeighbour(_) => Ok(()),
+        }
+    }
+
+    fn check_settings(&self, new: &Settings) -> Result<(), Refusal> {
+        new.region.parse::<Region>().map_err(|e| Refusal::Invalid(e.to_string()))?;
+        let changed = [
+            ("region", new.region != self.settings.region),
+            ("anonymous", new.anonymous != self.settings.anonymous),
+            ("invalid", new.invalid != self.settings.invalid),
+        ];
+        match changed.iter().find(|(name, changed)| *changed && self.pinned.iter().any(|p| p == name)) {
+            Some((name, _)) => Err(Refusal::Pinned((*name).to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// A document was changed: use the change, and say so once it is on disk.
+    pub(crate) fn edited(&mut self, job: JobId, result: Result<Write, String>) {
+        let Some(Editing { command, edit }) = self.edits.remove(&job) else { return };
+        match result {
+            Ok(write) => {
+                let event = self.apply(edit);
+                self.put(Output::Write(write, Urgency::Now));
+                self.put(Output::AfterCommit(Promise::Event(event)));
+                if let Some(command) = command {
+                    self.put(Output::AfterCommit(Promise::Reply(command, Reply::Saved)));
+                }
+            }
+            Err(why) => {
+                if let Some(command) = command {
+                    self.put(Output::Reply(command, Err(Refusal::Invalid(why))));
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, edit: Edit) -> Event {
+        match edit {
+            Edit::SetEntry(subject, entry) => {
+                Arc::make_mut(&mut self.lists).insert(subject.clone(), entry);
+                Event::ListsChanged(subject)
+            }
+            Edit::RemoveEntry(subject) => {
+                Arc::make_mut(&mut self.lists).remove(&subject);
+                Event::ListsChanged(subject)
+            }
+            Edit::SetSettings(settings) => {
+                self.use_settings(settings);
+                Event::SettingsChanged
+            }
+            Edit::NameNeighbour(home, name) => {
+                self.names.insert(home, name);
+                self.neighbours_changed();
+                Event::VouchChanged(home)
+            }
+            Edit::ForgetNeighbour(home) => {
+                self.names.remove(&home);
+                self.neighbours_changed();
+                Event::VouchChanged(home)
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Screening: from a caller to a verdict with reasons. A pure function; nothing here waits for anything.
+
+use meerkat_protocols::{
+    facts::{Hundredths, Reason, Verdict},
+    number::{Caller, E164},
+    phone::{BlockedBy, Verstat},
+    wishes::{Lists, MIN_PREFIX_DIGITS, Settings, Standing, Subject},
+};
+
+use crate::score::Tally;
+
+/// What was decided, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Decision {
+    pub(crate) verdict: Verdict,
+    /// Who wants it blocked, if it is.
+    pub(crate) by: BlockedBy,
+    pub(crate) reasons: Vec<Reason>,
+    pub(crate) risk: Hundredths,
+}
+
+impl Decision {
+    fn own(verdict: Verdict, reason: Reason, risk: Hundredths) -> Self {
+        Self { verdict, by: BlockedBy::Own, reasons: vec![reason], risk }
+    }
+}
+
+/// Decides about a caller. Own lists come before everything that others say.
+pub(crate) fn decide(
+    caller: &Caller,
+    verstat: Option<Verstat>,
+    lists: &Lists,
+    settings: &Settings,
+    tally: impl FnOnce(E164) -> Tally,
+) -> Decision {
+    match caller {
+        Caller::Special(_) => Decision::own(Verdict::Allow, Reason::SpecialNumber, Hundredths::NONE),
+        Caller::Internal(_) => Decision::own(Verdict::Allow, Reason::InternalCall, Hundredths::NONE),
+        Caller::Anonymous => by_policy(settings.anonymous, Reason::Anonymous),
+        Caller::Invalid(_) => by_policy(settings.invalid, Reason::Invalid),
+        Caller::Number(number) => by_own_list(*number, lists).unwrap_or_else(|| by_evidence(tally(*number), verstat)),
+    }
+}
+
+fn by_policy(verdict: Verdict, reason: Reason) -> Decision {
+    let risk = match verdict {
+        Verdict::Allow => Hundredths::NONE,
+        Verdict::Challenge => Hundredths::HALF,
+        Verdict::Block => Hundredths::FULL,
+    };
+    Decision::own(verdict, reason, risk)
+}
+
+/// The entry for the number itself, else the longest pattern that has a standing.
+fn by_own_list(number: E164, lists: &Lists) -> Option<Decision> {
+    let digits = number.digits().to_string();
+    let exact = std::iter::once((Subject::Number(number), None));
+    let patterns = (MIN_PREFIX_DIGITS..=digits.len()).rev().map(|n| {
+        let prefix = digits[..n].to_owned();
+        (Subject::Prefix(prefix.clone()), Some(format!("+{prefix}")))
+    });
+    exact.chain(patterns).find_map(|(subject, pattern)| match lists.get(&subject)?.standing {
+        Standing::Allow => Some(Decision::own(Verdict::Allow, Reason::OwnAllow(pattern), Hundredths::NONE)),
+        Standing::Block => Some(Decision::own(Verdict::Block, Reason::OwnBlock(pattern), Hundredths::FULL)),
+        Standing::Unknown => None,
+    })
+}
+
+fn by_evidence(tally: Tally, verstat: Option<Verstat>) -> Decision {
+    let mut decision = Decision {
+        verdict: tally.verdict(),
+        by: BlockedBy::Neighbours,
+        reasons: vec![tally.reason()],
+        risk: tally.risk(),
+    };
+    match verstat {
+        Some(Verstat::Failed) => {
+            // The number may be borrowed, so what neighbours say of its owner may not be about this caller; ringing,
+            // marked, is the most that a failed check alone brings about.
+            decision.verdict = decision.verdict.max(Verdict::Challenge);
+            decision.risk = decision.risk.max(Hundredths::HALF);
+            decision.reasons.push(Reason::SignatureFailed);
+        }
+        // A number that passed is the caller's own; that says nothing about what the caller wants.
+        Some(Verstat::Passed | Verstat::NotValidated) | None => {}
+    }
+    decision
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meerkat_protocols::wishes::Entry;
+
+    fn number(digits: u64) -> E164 {
+        E164::from_digits(digits).expect("a number")
+    }
+
+    fn decide_number(digits: u64, lists: &Lists, tally: Tally) -> Decision {
+        decide(&Caller::Number(number(digits)), None, lists, &Settings::default(), |_| tally)
+    }
+
+    fn reported() -> Tally {
+        let mut tally = Tally::default();
+        tally.against = 9;
+        tally
+    }
+
+    #[test]
+    fn own_lists_come_before_everything() {
+        let mut lists = Lists::new();
+        lists.insert(Subject::Number(number(4_930_901_820)), Entry::tidy(Standing::Allow, "", ""));
+        let decision = decide_number(4_930_901_820, &lists, reported());
+        assert_eq!((decision.verdict, &decision.reasons[0]), (Verdict::Allow, &Reason::OwnAllow(None)));
+        assert_eq!(decide_number(4_930_901_821, &lists, reported()).verdict, Verdict::Block);
+    }
+
+    #[test]
+    fn the_number_beats_a_pattern_and_the_longer_pattern_the_shorter() {
+        let mut lists = Lists::new();
+        lists.insert(Subject::Prefix("4930".into()), Entry::tidy(Standing::Block, "", ""));
+        lists.insert(Subject::Prefix("493090".into()), Entry::tidy(Standing::Allow, "", ""));
+        lists.insert(Subject::Number(number(4_930_901_820)), Entry::tidy(Standing::Block, "", ""));
+        let verdict = |digits| decide_number(digits, &lists, Tally::default()).verdict;
+        assert_eq!(verdict(4_930_111_111), Verdict::Block);
+        assert_eq!(verdict(4_930_901_111), Verdict::Allow);
+        assert_eq!(verdict(4_930_901_820), Verdict::Block);
+        assert_eq!(verdict(4_940_901_820), Verdict::Allow);
+    }
+
+    #[test]
+    fn an_entry_without_standing_decides_nothing() {
+        let mut lists = Lists::new();
+        lists.insert(Subject::Number(number(4_930_901_820)), Entry::tidy(Standing::Unknown, "Plumber", ""));
+        assert_eq!(decide_number(4_930_901_820, &lists, reported()).verdict, Verdict::Block);
+    }
+
+    #[test]
+    fn a_failed_signature_marks_and_a_passed_one_whitewashes_nothing() {
+        let caller = Caller::Number(number(4_930_901_820));
+        let with =
+            |verstat, tally| decide(&caller, Some(verstat), &Lists::new(), &Settings::default(), |_| tally).verdict;
+        assert_eq!(with(Verstat::Failed, Tally::default()), Verdict::Challenge);
+        assert_eq!(with(Verstat::Passed, reported()), Verdict::Block);
+    }
+
+    #[test]
+    fn hidden_and_impossible_numbers_follow_the_settings() {
+        let settings = Settings { anonymous: Verdict::Block, invalid: Verdict::Allow, ..Settings::default() };
+        let decide = |caller| decide(&caller, None, &Lists::new(), &settings, |_| Tally::default()).verdict;
+        assert_eq!(decide(Caller::Anonymous), Verdict::Block);
+        assert_eq!(decide(Caller::Invalid("1".into())), Verdict::Allow);
+        assert_eq!(decide(Caller::Special("112".into())), Verdict::Allow);
+        assert_eq!(decide(Caller::Internal("kitchen".into())), Verdict::Allow);
+    }
+}

@@ -1,0 +1,98 @@
+//! How things are, for those who only look: cheap to copy, published after each change.
+
+use std::sync::Arc;
+
+use meerkat_protocols::{
+    facts::Call,
+    home::{Card, HomeId, NodeNumber},
+    mesh::{Found, Peer},
+    phone::{Line, LineState},
+    time::Day,
+    wishes::{Lists, Settings},
+};
+
+use crate::alarms::Alarm;
+
+/// A neighbour's home that this home answers for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Its name on the mesh.
+    pub home: HomeId,
+    /// How this home calls it.
+    pub name: String,
+    /// Since when.
+    pub since: Day,
+    /// How many live reports of it this node holds.
+    pub reports: u32,
+}
+
+/// A connected peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerState {
+    /// Who.
+    pub peer: Peer,
+    /// Its address.
+    pub address: String,
+    /// How it became known.
+    pub found: Found,
+    /// Since when, in milliseconds of the monotonic clock.
+    pub since_mono_ms: u64,
+}
+
+/// What was counted since the process started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Statements accepted.
+    pub accepted: u64,
+    /// Statements ignored: not for us, or not now.
+    pub ignored: u64,
+    /// Statements rejected: nobody honest sends them.
+    pub rejected: u64,
+    /// Statements held until the home that made them can be reached by vouches.
+    pub held: u64,
+    /// Calls screened.
+    pub calls: u64,
+    /// Calls let through because no verdict came in time.
+    pub failed_open: u64,
+}
+
+/// How things are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// This home.
+    pub home: HomeId,
+    /// This home's card, for neighbours.
+    pub card: Card,
+    /// This node's number in the home.
+    pub node: NodeNumber,
+    /// Whether the wall clock is set.
+    pub clock_set: bool,
+    /// The home's settings.
+    pub settings: Settings,
+    /// The names of settings that the configuration file pins.
+    pub pinned: Vec<String>,
+    /// The home's lists.
+    pub lists: Arc<Lists>,
+    /// The neighbours this home answers for, by name.
+    pub neighbours: Arc<Vec<Neighbour>>,
+    /// How many more it may answer for.
+    pub vouches_left: usize,
+    /// The connected peers.
+    pub peers: Vec<PeerState>,
+    /// The addresses under which peers reach this node.
+    pub listening: Vec<String>,
+    /// The telephone lines.
+    pub lines: Vec<(Line, LineState)>,
+    /// The alarms that stand, with the Unix second since when.
+    pub alarms: Vec<(Alarm, Option<i64>)>,
+    /// Calls that ring now.
+    pub ringing: Vec<Arc<Call>>,
+    /// Statements held as evidence.
+    pub statements: usize,
+    /// Numbers about which there is a statement.
+    pub numbers: usize,
+    /// Reports that wait for the clock.
+    pub waiting: usize,
+    /// What was counted.
+    pub counts: Counts,
+}

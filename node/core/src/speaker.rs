@@ -1,0 +1,156 @@
+//! The node's own voice: statements of this home, each in the next free slot, signed by a job, saved, then sent.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use meerkat_protocols::{
+    batch::Write,
+    number::E164,
+    statement::{Basis, Body, Category, Kind, Read, Sealed, Statement},
+    time::{Day, Now},
+};
+
+use crate::{
+    command::{CommandId, Refusal, Reply},
+    event::Event,
+    input::JobId,
+    node::Node,
+    output::{Job, Output, Promise, Urgency},
+};
+
+/// The most reports that wait for the clock: what a home may say in a day.
+const MAX_WAITING: usize = 20;
+
+/// A statement that is being signed, and what to say once it is saved.
+struct Signing {
+    command: Option<CommandId>,
+    reply: Reply,
+    event: Event,
+}
+
+/// Slots taken and statements on their way.
+#[derive(Default)]
+pub(crate) struct Speaker {
+    own_slots: BTreeMap<(Kind, Day), u8>,
+    signing: BTreeMap<JobId, Signing>,
+    waiting: VecDeque<(E164, Category)>,
+}
+
+impl Speaker {
+    pub(crate) fn with_slots(own_slots: BTreeMap<(Kind, Day), u8>) -> Self {
+        Self { own_slots, ..Self::default() }
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Takes the next free slot. A slot taken is never given again, even if its statement comes to nothing.
+    fn take_slot(&mut self, kind: Kind, day: Day) -> Result<u8, Refusal> {
+        let next = self.own_slots.entry((kind, day)).or_default();
+        if *next >= kind.slots_per_day() {
+            return Err(Refusal::NoSlotLeft(kind.slots_per_day()));
+        }
+        let slot = *next;
+        *next += 1;
+        Ok(slot)
+    }
+}
+
+impl Node {
+    /// Reports a number, or keeps the report until the clock is set.
+    pub(crate) fn say_report(
+        &mut self,
+        now: Now,
+        command: Option<CommandId>,
+        number: E164,
+        category: Category,
+    ) -> Result<(), Refusal> {
+        let Some(day) = now.day() else {
+            return self.wait_with_report(command, number, category);
+        };
+        let basis = if self.calls.received(number) { Basis::Received } else { Basis::Told };
+        self.say(command, day, Body::Report { number, category, basis }, |slot| {
+            (Reply::Reported { number, category, day, slot }, Event::ReportMade(number))
+        })
+    }
+
+    fn wait_with_report(
+        &mut self,
+        command: Option<CommandId>,
+        number: E164,
+        category: Category,
+    ) -> Result<(), Refusal> {
+        self.speaker.waiting.retain(|(n, _)| *n != number);
+        if self.speaker.waiting.len() >= MAX_WAITING {
+            return Err(Refusal::NoSlotLeft(Kind::Report.slots_per_day()));
+        }
+        self.speaker.waiting.push_back((number, category));
+        if let Some(command) = command {
+            self.put(Output::Reply(command, Ok(Reply::Waiting)));
+        }
+        Ok(())
+    }
+
+    /// Says what waited for the clock, if that is set now.
+    pub(crate) fn say_waiting(&mut self, now: Now) {
+        if now.wall.is_none() {
+            return;
+        }
+        while let Some((number, category)) = self.speaker.waiting.pop_front() {
+            // A day's slots hold all that may wait, so only reports made before on this very day can leave one out.
+            if self.say_report(now, None, number, category).is_err() {
+                self.speaker.waiting.push_front((number, category));
+                return;
+            }
+        }
+    }
+
+    /// Takes back the live report of this home on a number.
+    pub(crate) fn say_retraction(&mut self, now: Now, command: CommandId, number: E164) -> Result<(), Refusal> {
+        let waiting = self.speaker.waiting.len();
+        self.speaker.waiting.retain(|(n, _)| *n != number);
+        if self.speaker.waiting.len() < waiting {
+            self.put(Output::Reply(command, Ok(Reply::Retracted(number))));
+            return Ok(());
+        }
+        let (of, slot) = self.evidence.report_slot(self.own, number).ok_or(Refusal::NothingToRetract)?;
+        let day = now.day().ok_or(Refusal::ClockNotSet)?;
+        let body = Body::Retraction { kind: Kind::Report, day: of, slot };
+        self.say(Some(command), day, body, |_| (Reply::Retracted(number), Event::ReportRetracted(number)))
+    }
+
+    /// Gives a statement its slot and sends it to be signed.
+    pub(crate) fn say(
+        &mut self,
+        command: Option<CommandId>,
+        day: Day,
+        body: Body,
+        told: impl FnOnce(u8) -> (Reply, Event),
+    ) -> Result<(), Refusal> {
+        let slot = self.speaker.take_slot(body.kind(), day)?;
+        let statement = Statement { home: self.identity.home(), node: self.identity.node, day, slot, body };
+        let (reply, event) = told(slot);
+        let job = self.start(Job::Sign(statement));
+        self.speaker.signing.insert(job, Signing { command, reply, event });
+        Ok(())
+    }
+
+    /// A statement of ours is signed: keep it, and once it is on disk send it and say so.
+    pub(crate) fn signed(&mut self, now: Now, job: JobId, sealed: Sealed) {
+        let Some(signing) = self.speaker.signing.remove(&job) else { return };
+        let Ok(Read::Statement(statement)) = sealed.read() else { return };
+        let id = sealed.id();
+        let (kind, day) = (statement.kind(), statement.day);
+        self.evidence.insert(&statement, id);
+        self.graph_may_have_changed(now, kind);
+        let next = self.speaker.own_slots.get(&(kind, day)).copied().unwrap_or(statement.slot + 1);
+        self.put(Output::Write(Write::OwnSlot(kind, day, next), Urgency::Now));
+        let data = sealed.0.to_vec();
+        self.put(Output::Write(Write::Statement(id, sealed), Urgency::Now));
+        self.put(Output::AfterCommit(Promise::Publish(data)));
+        self.put(Output::AfterCommit(Promise::Event(signing.event)));
+        if let Some(command) = signing.command {
+            self.put(Output::AfterCommit(Promise::Reply(command, signing.reply)));
+        }
+    }
+}
