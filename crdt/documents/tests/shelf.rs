@@ -1,0 +1,245 @@
+//! What a home's documents promise: nothing is lost between a start and the next, and nodes that were apart agree.
+
+use std::collections::BTreeMap;
+
+use meerkat_documents::{Edited, INCREMENTS_PER_WHOLE, Refused, Shelf};
+use meerkat_protocols::{
+    facts::Verdict,
+    home::HomeId,
+    number::E164,
+    wishes::{DocumentId, Edit, Entry, Settings, Standing, Subject, Wishes},
+};
+use proptest::prelude::*;
+
+/// What a store does with the result of an edit.
+#[derive(Default)]
+struct Kept(BTreeMap<DocumentId, Vec<Vec<u8>>>);
+
+impl Kept {
+    fn write(&mut self, edited: Edited) {
+        let chunks = self.0.entry(edited.document).or_default();
+        if edited.whole {
+            chunks.clear();
+        }
+        if !edited.change.is_empty() {
+            chunks.push(edited.change);
+        }
+    }
+
+    fn load(&self, actor: u8) -> Shelf {
+        let chunks = self.0.iter().flat_map(|(id, chunks)| chunks.iter().map(|bytes| (*id, bytes.clone())));
+        let (shelf, damages) = Shelf::load([actor; 16], chunks);
+        assert_eq!(damages, []);
+        assert_eq!(shelf.oddities().count(), 0);
+        shelf
+    }
+}
+
+fn empty(actor: u8) -> Shelf {
+    Kept::default().load(actor)
+}
+
+fn number(n: u64) -> Subject {
+    Subject::Number(E164::from_digits(4_930_000_000 + n).expect("a number"))
+}
+
+fn entry(standing: Standing, label: &str, notes: &str) -> Entry {
+    Entry::tidy(standing, label, notes)
+}
+
+#[test]
+fn wishes_come_back_after_a_start() {
+    let (mut kept, mut shelf) = (Kept::default(), empty(1));
+    let home = HomeId([9; 16]);
+    let settings = Settings { region: "AT".into(), anonymous: Verdict::Block, ..Settings::default() };
+    let edits = [
+        Edit::SetEntry(number(1), entry(Standing::Allow, "Granny", "rings\non Sundays")),
+        Edit::SetEntry(Subject::prefix("+4930*").expect("a prefix"), entry(Standing::Block, "", "")),
+        Edit::SetEntry(number(2), entry(Standing::Block, "x", "")),
+        Edit::RemoveEntry(number(2)),
+        Edit::SetSettings(settings.clone()),
+        Edit::NameNeighbour(home, "Kim \u{1b}[31m upstairs".into()),
+    ];
+    for edit in &edits {
+        kept.write(shelf.edit(edit).expect("it fits"));
+    }
+    let again = kept.load(2);
+    assert_eq!(again.wishes(), shelf.wishes());
+    assert_eq!(again.wishes().lists.len(), 2);
+    assert_eq!(again.wishes().settings, settings);
+    assert_eq!(again.wishes().neighbours[&home], "Kim [31m upstairs");
+}
+
+#[test]
+fn an_edit_that_changes_nothing_writes_nothing() {
+    let mut shelf = empty(1);
+    let edit = Edit::SetEntry(number(1), entry(Standing::Allow, "Granny", ""));
+    assert!(!shelf.edit(&edit).expect("it fits").change.is_empty());
+    assert!(shelf.edit(&edit).expect("it fits").change.is_empty());
+    assert!(shelf.edit(&Edit::RemoveEntry(number(7))).expect("nothing to remove").change.is_empty());
+    assert!(shelf.edit(&Edit::SetSettings(Settings::default())).expect("the defaults").change.is_empty());
+}
+
+#[test]
+fn the_same_actor_and_edits_give_the_same_bytes() {
+    let run = || {
+        let mut shelf = empty(5);
+        let edited = shelf.edit(&Edit::SetEntry(number(1), entry(Standing::Allow, "Granny", ""))).expect("it fits");
+        (edited, shelf.save(DocumentId::Lists))
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn now_and_then_the_whole_document_replaces_the_increments() {
+    let (mut kept, mut shelf) = (Kept::default(), empty(1));
+    let mut wholes = 0;
+    for n in 0..3 * INCREMENTS_PER_WHOLE as u64 {
+        let edited = shelf.edit(&Edit::SetEntry(number(n), entry(Standing::Block, "", ""))).expect("it fits");
+        wholes += usize::from(edited.whole);
+        kept.write(edited);
+        assert!(kept.0[&DocumentId::Lists].len() <= INCREMENTS_PER_WHOLE);
+    }
+    assert_eq!(wholes, 3);
+    assert_eq!(kept.load(2).wishes(), shelf.wishes());
+}
+
+#[test]
+fn shelves_made_apart_merge_field_by_field() {
+    let (mut a, mut b) = (empty(1), empty(2));
+    // Both know the number by themselves; one blocks it, the other names it.
+    a.edit(&Edit::SetEntry(number(1), entry(Standing::Block, "", ""))).expect("it fits");
+    a.edit(&Edit::SetEntry(number(2), entry(Standing::Allow, "Anna", ""))).expect("it fits");
+    b.edit(&Edit::SetEntry(number(3), entry(Standing::Block, "", "fax at night"))).expect("it fits");
+    b.edit(&Edit::SetSettings(Settings { region: "CH".into(), ..Settings::default() })).expect("a country");
+    exchange(&mut a, &mut b);
+    assert_eq!(a.wishes().lists.len(), 3);
+    assert_eq!(a.wishes().settings.region, "CH");
+
+    a.edit(&Edit::SetEntry(number(1), entry(Standing::Allow, "", ""))).expect("it fits");
+    b.edit(&Edit::SetEntry(number(1), entry(Standing::Block, "Dentist", ""))).expect("it fits");
+    a.edit(&Edit::RemoveEntry(number(3))).expect("it is there");
+    b.edit(&Edit::SetEntry(number(3), entry(Standing::Block, "Fax", "fax at night"))).expect("it fits");
+    exchange(&mut a, &mut b);
+    // The standing one node changed and the label the other changed both hold; an entry removed stays removed.
+    assert_eq!(a.wishes().lists[&number(1)], entry(Standing::Allow, "Dentist", ""));
+    assert!(!a.wishes().lists.contains_key(&number(3)));
+
+    // What the removal left behind does not come back with a new entry.
+    b.edit(&Edit::SetEntry(number(3), entry(Standing::Unknown, "", ""))).expect("it fits");
+    exchange(&mut a, &mut b);
+    assert_eq!(a.wishes().lists[&number(3)], entry(Standing::Unknown, "", ""));
+}
+
+fn exchange(a: &mut Shelf, b: &mut Shelf) {
+    for id in DocumentId::ALL {
+        let (from_a, from_b) = (a.save(id), b.save(id));
+        a.absorb(id, &from_b).expect("b is honest");
+        b.absorb(id, &from_a).expect("a is honest");
+        assert!(a.absorb(id, &from_b).expect("it is known").change.is_empty());
+    }
+    assert_eq!(a.wishes(), b.wishes());
+}
+
+#[test]
+fn increments_of_one_node_are_taken_in_by_another_in_order_only() {
+    let (mut a, mut b) = (empty(1), empty(2));
+    let first = a.edit(&Edit::SetEntry(number(1), entry(Standing::Block, "", ""))).expect("it fits");
+    let second = a.edit(&Edit::SetEntry(number(2), entry(Standing::Block, "", ""))).expect("it fits");
+    assert!(matches!(b.absorb(DocumentId::Lists, &second.change), Err(Refused::Unfit(_))));
+    assert!(b.wishes().lists.is_empty());
+    let kept = b.absorb(DocumentId::Lists, &first.change).expect("it builds on the first change");
+    assert!(!kept.change.is_empty());
+    b.absorb(DocumentId::Lists, &second.change).expect("now it fits");
+    assert_eq!(a.wishes(), b.wishes());
+}
+
+#[test]
+fn a_country_that_is_none_is_refused_in_words() {
+    let refused = empty(1).edit(&Edit::SetSettings(Settings { region: "ZQ".into(), ..Settings::default() }));
+    assert_eq!(refused, Err(Refused::NoSuchRegion("ZQ".into())));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a figure is measured")]
+fn ten_thousand_entries_load_quickly() {
+    let mut shelf = empty(1);
+    let began = std::time::Instant::now();
+    for n in 0..10_000 {
+        shelf.edit(&Edit::SetEntry(number(n), entry(Standing::Block, "Energy offer", ""))).expect("it fits");
+    }
+    let edited = began.elapsed() / 10_000;
+    let whole = shelf.save(DocumentId::Lists);
+    let began = std::time::Instant::now();
+    let (again, damages) = Shelf::load([2; 16], [(DocumentId::Lists, whole.clone())]);
+    let loaded = began.elapsed();
+    assert_eq!((again.wishes(), damages), (shelf.wishes(), vec![]));
+    println!("10,000 entries: {} bytes whole, loaded in {loaded:?}, {edited:?} an edit", whole.len());
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let subject = prop_oneof![(0..6_u64).prop_map(number), Just(Subject::Prefix("4930".into()))];
+    let standing = prop_oneof![Just(Standing::Unknown), Just(Standing::Allow), Just(Standing::Block)];
+    let text = "\\PC{0,12}";
+    let verdict = || prop_oneof![Just(Verdict::Allow), Just(Verdict::Challenge), Just(Verdict::Block)];
+    let region = prop_oneof![Just("DE"), Just("AT"), Just("US")];
+    let home = (0..3_u8).prop_map(|n| HomeId([n; 16]));
+    let edit = prop_oneof![
+        4 => (subject.clone(), standing, text, "(\\PC|\n){0,20}")
+            .prop_map(|(s, standing, label, notes)| Edit::SetEntry(s, Entry { standing, label, notes })),
+        2 => subject.prop_map(Edit::RemoveEntry),
+        1 => (region, verdict(), verdict()).prop_map(|(region, anonymous, invalid)| {
+            Edit::SetSettings(Settings { region: region.into(), anonymous, invalid })
+        }),
+        1 => (home.clone(), text).prop_map(|(home, name)| Edit::NameNeighbour(home, name)),
+        1 => home.prop_map(Edit::ForgetNeighbour),
+    ];
+    prop::collection::vec(edit, 0..40)
+}
+
+/// The same edits on plain maps.
+fn model(edits: &[Edit]) -> Wishes {
+    let mut wishes = Wishes::default();
+    for edit in edits {
+        match edit.clone() {
+            Edit::SetEntry(subject, e) => {
+                wishes.lists.insert(subject, Entry::tidy(e.standing, &e.label, &e.notes));
+            }
+            Edit::RemoveEntry(subject) => drop(wishes.lists.remove(&subject)),
+            Edit::SetSettings(settings) => wishes.settings = settings,
+            Edit::NameNeighbour(home, name) => {
+                let name = meerkat_protocols::text::inert(&name);
+                wishes.neighbours.insert(home, name);
+                wishes.neighbours.retain(|_, name| !name.is_empty());
+            }
+            Edit::ForgetNeighbour(home) => drop(wishes.neighbours.remove(&home)),
+        }
+    }
+    wishes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_edits_over_any_starts_equal_plain_maps(edits in edits(), restart_every in 1..20_usize) {
+        let (mut kept, mut shelf) = (Kept::default(), empty(1));
+        for (n, edit) in edits.iter().enumerate() {
+            kept.write(shelf.edit(edit).expect("honest edits fit"));
+            if n % restart_every == 0 {
+                shelf = kept.load(n as u8);
+            }
+        }
+        prop_assert_eq!(shelf.wishes(), &model(&edits));
+        let again = kept.load(255);
+        prop_assert_eq!(again.wishes(), &model(&edits));
+    }
+
+    #[test]
+    fn nodes_agree_whatever_they_did_apart(ours in edits(), theirs in edits()) {
+        let (mut a, mut b) = (empty(1), empty(2));
+        ours.iter().for_each(|edit| drop(a.edit(edit).expect("honest edits fit")));
+        theirs.iter().for_each(|edit| drop(b.edit(edit).expect("honest edits fit")));
+        exchange(&mut a, &mut b);
+    }
+}
