@@ -1,1 +1,102 @@
-//! To be written.
+//! Carries bytes between homes: libp2p over TCP and QUIC, discovery on the local network by mDNS.
+//!
+//! [`start`] spawns one task on the current tokio runtime. It takes [`Order`]s, gives [`Event`]s and keeps nothing on
+//! disk.
+//!
+//! **What is absent.** No decision: whether a message is good is the node's word, given with [`Order::Judge`], and no
+//! message travels on without it. No statement is read or signed here, no key but the network key is known here, and
+//! nothing waits for a slow node: what it cannot take in time is not passed on.
+//!
+//! `design/network.md` has the figures and their reasons.
+
+#![forbid(unsafe_code)]
+
+mod address;
+mod behaviour;
+mod book;
+mod gate;
+mod judging;
+mod listen;
+mod nearby;
+mod outlet;
+mod settings;
+mod task;
+mod transport;
+mod unsent;
+
+use std::time::Duration;
+
+use libp2p::PeerId;
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
+use meerkat_protocols::mesh::{Event, Order, Peer};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+pub use address::{BadAddress, Example, check_listen, check_peer, peer_id_text};
+pub use libp2p;
+pub use settings::{NetworkKey, Settings, Trouble};
+
+/// The events that wait for the node. Gossip beyond it is not passed on; everything else waits outside the queue.
+pub const EVENT_QUEUE: usize = 256;
+
+/// The orders that wait for the network: a batch of our own statements and the judgements of a full event queue.
+pub const ORDER_QUEUE: usize = 1024;
+
+/// The running network.
+pub struct Network {
+    /// What it is told.
+    pub orders: mpsc::Sender<Order>,
+    /// What it reports.
+    pub events: mpsc::Receiver<Event>,
+    peer: Peer,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Network {
+    /// Who we are on the network.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// Says goodbye on the local network, closes the connections and ends the task, by force when `deadline` has
+    /// passed. Returns whether everything was closed in time.
+    pub async fn shutdown(self, deadline: Duration) -> bool {
+        let Self { orders, events, stop, mut task, .. } = self;
+        drop((orders, events));
+        // An error means that the task has ended already.
+        let _ = stop.send(());
+        if tokio::time::timeout(deadline, &mut task).await.is_ok() {
+            return true;
+        }
+        task.abort();
+        false
+    }
+}
+
+/// Starts the network over TCP and QUIC.
+///
+/// # Errors
+/// [`Trouble`] if a setting is wrong or the machine denies the means. A taken port is no error: it is reported as
+/// [`Event::Trouble`] and another one is used.
+pub fn start(settings: &Settings) -> Result<Network, Trouble> {
+    let keypair = settings.keypair()?;
+    start_over(transport::sockets(&keypair)?, settings)
+}
+
+/// Starts the network over a transport of the caller's: memory in tests, modelled links in simulations.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_over(transport: Boxed<(PeerId, StreamMuxerBox)>, settings: &Settings) -> Result<Network, Trouble> {
+    let runtime = tokio::runtime::Handle::try_current().map_err(|_| Trouble::NoRuntime)?;
+    let (orders, orders_in) = mpsc::channel(ORDER_QUEUE);
+    let (events_out, events) = mpsc::channel(EVENT_QUEUE);
+    let (stop, stopped) = oneshot::channel();
+    let task = task::Task::new(transport, settings, orders_in, events_out)?;
+    let peer = task.peer();
+    let task = runtime.spawn(task.run(stopped));
+    Ok(Network { orders, events, peer, stop, task })
+}

@@ -1,0 +1,222 @@
+//! The protocols spoken over every connection, whatever carries it. Each figure has its reason in `design/network.md`.
+
+use std::collections::HashSet;
+use std::io;
+use std::time::Duration;
+
+use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::gossipsub::{
+    self, DataTransform, IdentTopic, Message, MessageAuthenticity, MessageId, PeerScoreParams, PeerScoreThresholds,
+    RawMessage, TopicHash, TopicScoreParams, ValidationMode, WhitelistSubscriptionFilter,
+};
+use libp2p::identity::Keypair;
+use libp2p::swarm::{self, NetworkBehaviour};
+use libp2p::{identify, memory_connection_limits, ping};
+use meerkat_protocols::mesh::{MAX_GOSSIP_BYTES, STATEMENTS};
+use meerkat_protocols::statement::StatementId;
+
+use crate::gate::Gate;
+use crate::settings::Trouble;
+
+/// What we say we speak and are: the same for every home.
+const PROTOCOL: &str = "/meerkat/1";
+const AGENT: &str = "meerkat/1";
+
+/// Handshakes under way: a neighbourhood that comes back after a power cut, not a flood.
+const PENDING_IN: u32 = 16;
+/// The dials of [`crate::book`] with room for one swarm-internal retry each.
+const PENDING_OUT: u32 = 16;
+/// Of 96 in all, inbound can take 64: strangers can never fill the places of those we call (eclipse).
+const ESTABLISHED_IN: u32 = 64;
+const ESTABLISHED_OUT: u32 = 48;
+const ESTABLISHED: u32 = 96;
+/// Two when both call at once; two more while those are dead and have not been noticed.
+const PER_PEER: u32 = 4;
+/// No new connection while the process holds more than this share of the machine's memory.
+const MEMORY_SHARE: f64 = 0.5;
+
+/// Heartbeats, of a second, for which gossipsub remembers a message: until it is judged, and for those who ask.
+const HISTORY: usize = 10;
+/// Of those, the ones of which neighbours hear by IHAVE.
+const HISTORY_GOSSIP: usize = 3;
+/// Ids in one IHAVE: 400 x 34 B stay under the 16 KiB at which a peer breaks off.
+const MAX_IDS: usize = 400;
+/// A frame: the 16 KiB of control messages, or one statement, and its envelope.
+const MAX_FRAME_BYTES: usize = 20 * 1024;
+/// Topic, tags and lengths around a message's data.
+const ENVELOPE_BYTES: usize = 64;
+/// Sends that wait for one neighbour.
+const SEND_QUEUE: usize = 256;
+
+pub(crate) type Gossip = gossipsub::Behaviour<OurTopics, WhitelistSubscriptionFilter>;
+
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    limits: connection_limits::Behaviour,
+    memory: memory_connection_limits::Behaviour,
+    gate: Gate,
+    pub(crate) ping: ping::Behaviour,
+    pub(crate) identify: identify::Behaviour,
+    pub(crate) gossip: Gossip,
+}
+
+impl Behaviour {
+    pub(crate) fn new(keypair: &Keypair) -> Result<Self, Trouble> {
+        Ok(Self {
+            limits: connection_limits::Behaviour::new(connection_limits()),
+            memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_SHARE),
+            gate: Gate,
+            ping: ping::Behaviour::new(ping()),
+            identify: identify::Behaviour::new(identify(keypair)),
+            gossip: gossip()?,
+        })
+    }
+}
+
+pub(crate) fn topic() -> IdentTopic {
+    IdentTopic::new(STATEMENTS)
+}
+
+pub(crate) fn swarm_config() -> swarm::Config {
+    swarm::Config::with_tokio_executor()
+        .with_smart_dial()
+        .with_max_negotiating_inbound_streams(16)
+        // Only gossip's mesh keeps a connection busy; the others are wanted too. Peers that speak no gossip are
+        // disconnected by the task, and the connection limits bound the rest.
+        .with_idle_connection_timeout(Duration::from_secs(365 * 24 * 3600))
+}
+
+fn connection_limits() -> ConnectionLimits {
+    ConnectionLimits::default()
+        .with_max_pending_incoming(Some(PENDING_IN))
+        .with_max_pending_outgoing(Some(PENDING_OUT))
+        .with_max_established_incoming(Some(ESTABLISHED_IN))
+        .with_max_established_outgoing(Some(ESTABLISHED_OUT))
+        .with_max_established(Some(ESTABLISHED))
+        .with_max_established_per_peer(Some(PER_PEER))
+}
+
+/// TCP alone does not notice for a quarter of an hour that a neighbour lost its power.
+fn ping() -> ping::Config {
+    ping::Config::new().with_interval(Duration::from_secs(60)).with_timeout(Duration::from_secs(20))
+}
+
+/// Neither our other addresses nor our version go out: who called us knows where we are.
+fn identify(keypair: &Keypair) -> identify::Config {
+    identify::Config::new(PROTOCOL.to_owned(), keypair.public())
+        .with_agent_version(AGENT.to_owned())
+        .with_hide_listen_addrs(true)
+        .with_cache_size(0)
+        .with_interval(Duration::from_secs(3600))
+}
+
+fn gossip() -> Result<Gossip, Trouble> {
+    let filter = WhitelistSubscriptionFilter(HashSet::from([topic().hash()]));
+    let set_up = |error: &dyn std::fmt::Display| Trouble::SetUp(error.to_string());
+    let config = gossip_config().map_err(|error| set_up(&error))?;
+    let mut gossip = Gossip::new_with_subscription_filter_and_transform(
+        MessageAuthenticity::Anonymous,
+        config,
+        filter,
+        OurTopics { statements: topic().hash() },
+    )
+    .map_err(|error| set_up(&error))?;
+    let (score, thresholds) = score();
+    gossip.with_peer_score(score, thresholds).map_err(|error| set_up(&error))?;
+    gossip.subscribe(&topic()).map_err(|error| set_up(&error))?;
+    Ok(gossip)
+}
+
+fn gossip_config() -> Result<gossipsub::Config, gossipsub::ConfigBuilderError> {
+    gossipsub::ConfigBuilder::default()
+        .protocol_id_prefix("/meerkat/gossip")
+        .validation_mode(ValidationMode::Anonymous)
+        .validate_messages()
+        // Without source and number the default id is the same for every message.
+        .message_id_fn(|message: &Message| MessageId::new(&StatementId::of(&message.data).0))
+        .max_transmit_size(MAX_FRAME_BYTES)
+        .max_transmit_size_for_topic(MAX_GOSSIP_BYTES + ENVELOPE_BYTES, topic().hash())
+        .max_publish_messages(64)
+        .max_control_messages_sent(MAX_IDS)
+        .flood_publish(false)
+        .heartbeat_initial_delay(Duration::from_secs(1))
+        .heartbeat_interval(Duration::from_secs(1))
+        .history_length(HISTORY)
+        .history_gossip(HISTORY_GOSSIP)
+        .duplicate_cache_time(Duration::from_secs(120))
+        .connection_handler_queue_len(SEND_QUEUE)
+        .publish_queue_duration(Duration::from_secs(5))
+        .forward_queue_duration(Duration::from_secs(1))
+        .build()
+}
+
+/// What an invalid message costs: one may be a mistake and costs the gossip about others' messages (-100), two the
+/// neighbour's share of what we publish (-400), three that we listen to it (-900).
+fn score() -> (PeerScoreParams, PeerScoreThresholds) {
+    let hour = gossipsub::score_parameter_decay(Duration::from_secs(3600));
+    let statements = TopicScoreParams {
+        topic_weight: 1.0,
+        // P1 and P2 break ties; together they are at most 11 and outweigh no invalid message.
+        time_in_mesh_weight: 0.01,
+        time_in_mesh_quantum: Duration::from_secs(60),
+        time_in_mesh_cap: 100.0,
+        first_message_deliveries_weight: 1.0,
+        first_message_deliveries_decay: hour,
+        first_message_deliveries_cap: 10.0,
+        // P3 and P3b would punish the silence of a topic on which days may pass without a message.
+        mesh_message_deliveries_weight: 0.0,
+        mesh_failure_penalty_weight: 0.0,
+        // P4.
+        invalid_message_deliveries_weight: -100.0,
+        invalid_message_deliveries_decay: hour,
+        ..TopicScoreParams::default()
+    };
+    let score = PeerScoreParams {
+        topics: [(topic().hash(), statements)].into(),
+        app_specific_weight: 1.0,
+        // P6: a street behind one provider address (CGNAT), and every test on one machine, is no Sybil.
+        ip_colocation_factor_weight: 0.0,
+        // P7: a neighbour that restarts grafts before its time is up; six in ten minutes are forgiven.
+        behaviour_penalty_threshold: 6.0,
+        behaviour_penalty_decay: gossipsub::score_parameter_decay(Duration::from_secs(600)),
+        ..PeerScoreParams::default()
+    };
+    let thresholds = PeerScoreThresholds {
+        gossip_threshold: -50.0,
+        publish_threshold: -200.0,
+        graylist_threshold: -800.0,
+        accept_px_threshold: 1000.0,
+        opportunistic_graft_threshold: 1.0,
+    };
+    (score, thresholds)
+}
+
+/// Refuses what is not ours before gossipsub remembers it. Otherwise a message sent under a foreign topic would fill
+/// the cache unjudged and, ids being of the content alone, would make us deaf to the same statement under its own.
+pub(crate) struct OurTopics {
+    statements: TopicHash,
+}
+
+impl OurTopics {
+    fn check(&self, topic: &TopicHash, bytes: usize) -> io::Result<()> {
+        if *topic != self.statements {
+            return Err(io::Error::other("not a topic of ours"));
+        }
+        if bytes > MAX_GOSSIP_BYTES {
+            return Err(io::Error::other("longer than a message can be"));
+        }
+        Ok(())
+    }
+}
+
+impl DataTransform for OurTopics {
+    fn inbound_transform(&self, raw: RawMessage) -> io::Result<Message> {
+        self.check(&raw.topic, raw.data.len())?;
+        Ok(Message { source: raw.source, data: raw.data, sequence_number: raw.sequence_number, topic: raw.topic })
+    }
+
+    fn outbound_transform(&self, topic: &TopicHash, data: Vec<u8>) -> io::Result<Vec<u8>> {
+        self.check(topic, data.len())?;
+        Ok(data)
+    }
+}

@@ -1,0 +1,419 @@
+//! The one task that owns the swarm. It never waits for anybody but the network.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+
+use futures::StreamExt as _;
+use libp2p::core::ConnectedPoint;
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::{Boxed, ListenerId};
+use libp2p::gossipsub::{self, MessageAcceptance, MessageId, PublishError};
+use libp2p::multiaddr::{Multiaddr, Protocol};
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, DialError, Swarm, SwarmEvent};
+use libp2p::{PeerId, ping};
+use meerkat_protocols::mesh::{Event, Found, MAX_GOSSIP_BYTES, Order, Peer, Validation};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Duration, Instant, sleep_until, timeout};
+
+use crate::address::{self, peer_id, peer_of};
+use crate::behaviour::{self, Behaviour, BehaviourEvent};
+use crate::book::{Book, Call};
+use crate::judging::Judging;
+use crate::listen;
+use crate::nearby::{Nearby, News, Reach};
+use crate::outlet::Outlet;
+use crate::settings::{Settings, Trouble};
+use crate::unsent::Unsent;
+
+/// An error that repeats (no file handles left) is told once in this time.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+/// For connections to close in order.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+pub(crate) struct Task {
+    own: Peer,
+    swarm: Swarm<Behaviour>,
+    orders: mpsc::Receiver<Order>,
+    outlet: Outlet,
+    book: Book,
+    judging: Judging,
+    unsent: Unsent,
+    nearby: Option<Nearby>,
+    /// The listeners and what they were asked to listen on.
+    listeners: HashMap<ListenerId, Multiaddr>,
+    /// Where we listen in fact, and by which listener.
+    listening: BTreeMap<Multiaddr, ListenerId>,
+    told: Option<Instant>,
+}
+
+impl Task {
+    pub(crate) fn new(
+        transport: Boxed<(PeerId, StreamMuxerBox)>,
+        settings: &Settings,
+        orders: mpsc::Receiver<Order>,
+        events: mpsc::Sender<Event>,
+    ) -> Result<Self, Trouble> {
+        let keypair = settings.keypair()?;
+        let own_id = keypair.public().to_peer_id();
+        let own = peer_of(&own_id).ok_or(Trouble::Key)?;
+        let addresses = listen_addresses(settings)?;
+        let book = book(own, settings)?;
+        let swarm = Swarm::new(transport, Behaviour::new(&keypair)?, own_id, behaviour::swarm_config());
+        let mut task = Self {
+            own,
+            swarm,
+            orders,
+            outlet: Outlet::new(events),
+            book,
+            judging: Judging::default(),
+            unsent: Unsent::default(),
+            nearby: settings.mdns.then(|| Nearby::start(own)),
+            listeners: HashMap::new(),
+            listening: BTreeMap::new(),
+            told: None,
+        };
+        task.listen(&addresses, settings.listen.is_empty());
+        Ok(task)
+    }
+
+    pub(crate) fn peer(&self) -> Peer {
+        self.own
+    }
+
+    pub(crate) async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
+        loop {
+            let now = Instant::now();
+            self.forget_unjudged(now);
+            self.place_calls(now);
+            let wake = [self.judging.next_deadline(), self.book.next_due()].into_iter().flatten().min();
+            tokio::select! {
+                biased;
+                _ = &mut stopped => break,
+                order = self.orders.recv() => match order {
+                    Some(order) => self.order(order),
+                    None => break,
+                },
+                () = self.outlet.drain(), if self.outlet.is_waiting() => {}
+                news = hear(&mut self.nearby) => self.news(news),
+                () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
+                event = self.swarm.select_next_some() => self.event(event),
+            }
+        }
+        self.close().await;
+    }
+
+    fn listen(&mut self, addresses: &[Multiaddr], by_default: bool) {
+        for outcome in listen::listen(&mut self.swarm, addresses, by_default) {
+            self.listeners.extend(outcome.listener);
+            if let Some(trouble) = outcome.trouble {
+                self.outlet.send(Event::Trouble(trouble));
+            }
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        match order {
+            Order::Publish { data } => self.publish(data),
+            Order::Judge { message, validation } => {
+                let acceptance = match validation {
+                    Validation::Accept => MessageAcceptance::Accept,
+                    Validation::Ignore => MessageAcceptance::Ignore,
+                    Validation::Reject => MessageAcceptance::Reject,
+                };
+                match self.judging.take(message) {
+                    Some(waiting) => self.judge(&waiting.id, &waiting.from, acceptance),
+                    None => tracing::debug!(?message, "judged too late"),
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self, data: Vec<u8>) {
+        let bytes = data.len();
+        match self.swarm.behaviour_mut().gossip.publish(behaviour::topic(), data.clone()) {
+            // Neighbours have it, or hear of it by IHAVE: with all queues full it still is in the history.
+            Ok(_) | Err(PublishError::Duplicate | PublishError::AllQueuesFull(_)) => {}
+            Err(PublishError::NoPeersSubscribedToTopic) => self.unsent.keep(data, Instant::now()),
+            Err(error) => self.outlet.send(Event::Trouble(format!(
+                "a statement of {bytes} bytes could not be sent, {MAX_GOSSIP_BYTES} are allowed ({error}); please \
+                 report this mistake of ours"
+            ))),
+        }
+    }
+
+    fn judge(&mut self, id: &MessageId, from: &PeerId, acceptance: MessageAcceptance) {
+        self.swarm.behaviour_mut().gossip.report_message_validation_result(id, from, acceptance);
+    }
+
+    fn forget_unjudged(&mut self, now: Instant) {
+        while let Some(waiting) = self.judging.expired(now) {
+            self.judge(&waiting.id, &waiting.from, MessageAcceptance::Ignore);
+        }
+    }
+
+    fn place_calls(&mut self, now: Instant) {
+        while let Some(call) = self.book.due(now) {
+            let entry = call.entry;
+            let Some(options) = dial_options(call) else {
+                self.book.refused(entry, now);
+                continue;
+            };
+            let connection = options.connection_id();
+            match self.swarm.dial(options) {
+                Ok(()) => self.book.calling(entry, connection),
+                Err(error) => {
+                    tracing::debug!(%error, "no call");
+                    self.book.refused(entry, now);
+                }
+            }
+        }
+    }
+
+    fn news(&mut self, news: News) {
+        match news {
+            News::Seen { peer, addresses } => self.book.nearby(peer, addresses, Instant::now()),
+            News::Gone { peer } => self.book.gone(peer),
+            News::Trouble(trouble) => self.outlet.send(Event::Trouble(trouble)),
+        }
+    }
+
+    fn event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.gossip(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
+                connection,
+                result: Err(ping::Failure::Timeout | ping::Failure::Other { .. }),
+                ..
+            })) => {
+                self.swarm.close_connection(connection);
+            }
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, num_established, .. } => {
+                self.connected(peer_id, connection_id, &endpoint, num_established.get() == 1);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => self.disconnected(&peer_id),
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => self.call_failed(connection_id, &error),
+            SwarmEvent::NewListenAddr { listener_id, address } => {
+                self.outlet.send(Event::Listening { address: self.full(&address) });
+                self.listening.insert(address, listener_id);
+                self.tell_reach();
+            }
+            SwarmEvent::ExpiredListenAddr { address, .. } => self.deaf(&[address]),
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
+                self.deaf(&addresses);
+                self.listeners.remove(&listener_id);
+                if let Err(error) = reason {
+                    self.outlet.send(Event::Trouble(format!(
+                        "neighbours can no longer call us: {error}. Start the node again"
+                    )));
+                }
+            }
+            SwarmEvent::ListenerError { error, .. } => self.listener_error(&error),
+            _ => {}
+        }
+    }
+
+    fn gossip(&mut self, event: gossipsub::Event) {
+        match event {
+            gossipsub::Event::Message { propagation_source, message_id, message } => {
+                self.message(propagation_source, &message_id, message.data);
+            }
+            gossipsub::Event::Subscribed { .. } => {
+                for data in self.unsent.take(Instant::now()) {
+                    self.publish(data);
+                }
+            }
+            gossipsub::Event::GossipsubNotSupported { peer_id } => {
+                tracing::debug!(%peer_id, "speaks no gossip");
+                // An error means that it has left already.
+                let _ = self.swarm.disconnect_peer_id(peer_id);
+            }
+            gossipsub::Event::Unsubscribed { .. } | gossipsub::Event::SlowPeer { .. } => {}
+        }
+    }
+
+    fn message(&mut self, source: PeerId, id: &MessageId, data: Vec<u8>) {
+        let taken = peer_of(&source).and_then(|from| {
+            let message = self.judging.add(id.clone(), source, Instant::now())?;
+            let taken = self.outlet.offer(Event::Gossip { message, from, data });
+            if !taken {
+                self.judging.take(message);
+            }
+            taken.then_some(())
+        });
+        if taken.is_none() {
+            self.judge(id, &source, MessageAcceptance::Ignore);
+        }
+    }
+
+    fn connected(&mut self, id: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint, is_first: bool) {
+        // The gate lets no other keys in.
+        let Some(peer) = peer_of(&id) else { return };
+        let found = self.book.connected(peer, connection, Instant::now());
+        if is_first {
+            let remote = endpoint.get_remote_address();
+            let address = remote.clone().with_p2p(id).unwrap_or_else(|address| address).to_string();
+            self.outlet.send(Event::Connected { peer, address, found });
+        }
+    }
+
+    fn disconnected(&mut self, id: &PeerId) {
+        let Some(peer) = peer_of(id) else { return };
+        self.book.lost(peer, Instant::now());
+        self.outlet.send(Event::Disconnected { peer });
+    }
+
+    fn call_failed(&mut self, connection: ConnectionId, error: &DialError) {
+        tracing::debug!(%error, "call failed");
+        let what = match error {
+            DialError::LocalPeerId { address } => {
+                self.book.is_self(connection);
+                return self.outlet.send(Event::Trouble(format!(
+                    "the peer address {address} leads to this node itself; take it out of the settings"
+                )));
+            }
+            DialError::WrongPeerId { obtained, .. } => format!("another node answers there: {obtained}"),
+            DialError::Denied { .. } => "there are too many connections".to_owned(),
+            _ => "no answer".to_owned(),
+        };
+        if let Some((Found::Configured, addresses)) = self.book.failed(connection, Instant::now()) {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            self.outlet.send(Event::Trouble(format!(
+                "the peer at {} cannot be reached ({what}); this is tried again until it can. Is the address right, \
+                 and is the other node running?",
+                addresses.join(", ")
+            )));
+        }
+    }
+
+    fn deaf(&mut self, addresses: &[Multiaddr]) {
+        for address in addresses {
+            if self.listening.remove(address).is_some() {
+                self.outlet.send(Event::Deaf { address: self.full(address) });
+            }
+        }
+        self.tell_reach();
+    }
+
+    fn listener_error(&mut self, error: &std::io::Error) {
+        let now = Instant::now();
+        if self.told.is_none_or(|told| now.duration_since(told) >= TELL_AGAIN) {
+            self.told = Some(now);
+            self.outlet
+                .send(Event::Trouble(format!("this machine has no means for another call from outside: {error}")));
+        }
+    }
+
+    fn full(&self, address: &Multiaddr) -> String {
+        address.clone().with_p2p(*self.swarm.local_peer_id()).unwrap_or_else(|address| address).to_string()
+    }
+
+    fn tell_reach(&self) {
+        let Some(nearby) = &self.nearby else { return };
+        let places = self.listening.iter().filter_map(|(address, listener)| {
+            let wildcard =
+                self.listeners.get(listener).is_some_and(|asked| ip_of(asked).is_some_and(|ip| ip.is_unspecified()));
+            Some(Place { ip: ip_of(address)?, quic: is_quic(address), port: port_of(address)?, wildcard })
+        });
+        nearby.tell(reach(&places.collect::<Vec<_>>()));
+    }
+
+    async fn close(mut self) {
+        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            // An error means that it has left already.
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        let hang_up = async {
+            while self.swarm.connected_peers().next().is_some() {
+                self.swarm.select_next_some().await;
+            }
+        };
+        let silence = async {
+            if let Some(nearby) = self.nearby.take() {
+                nearby.stop().await;
+            }
+        };
+        let (hung_up, ()) = tokio::join!(timeout(FAREWELL, hang_up), silence);
+        tracing::debug!(in_time = hung_up.is_ok(), "network closed");
+    }
+}
+
+async fn hear(nearby: &mut Option<Nearby>) -> News {
+    if let Some(nearby) = nearby
+        && let Some(news) = nearby.news.recv().await
+    {
+        return news;
+    }
+    std::future::pending().await
+}
+
+fn listen_addresses(settings: &Settings) -> Result<Vec<Multiaddr>, Trouble> {
+    if settings.listen.is_empty() {
+        return Ok(listen::default_addresses());
+    }
+    let read = |text: &String| address::listen(text).map_err(|source| Trouble::Address { setting: "listen", source });
+    settings.listen.iter().map(read).collect()
+}
+
+fn book(own: Peer, settings: &Settings) -> Result<Book, Trouble> {
+    let (mut book, now) = (Book::new(own), Instant::now());
+    for text in &settings.peers {
+        let (address, peer) = address::peer(text).map_err(|source| Trouble::Address { setting: "peers", source })?;
+        book.add(peer, vec![address], Found::Configured, now);
+    }
+    for (peer, addresses) in &settings.remembered {
+        // Our own notes of an earlier time, perhaps of another version: what cannot be read is passed over.
+        let readable = addresses.iter().filter_map(|text| address::peer(text).ok()).map(|(address, _)| address);
+        book.add(Some(*peer), readable.collect(), Found::Remembered, now);
+    }
+    Ok(book)
+}
+
+fn dial_options(call: Call) -> Option<DialOpts> {
+    match call.peer {
+        Some(peer) => Some(
+            DialOpts::peer_id(peer_id(peer)?)
+                .condition(PeerCondition::DisconnectedAndNotDialing)
+                .addresses(call.addresses)
+                .build(),
+        ),
+        None => call.addresses.into_iter().next().map(|address| DialOpts::unknown_peer_id().address(address).build()),
+    }
+}
+
+/// One address we listen on.
+struct Place {
+    ip: IpAddr,
+    quic: bool,
+    port: u16,
+    wildcard: bool,
+}
+
+/// What the local network is told: one port, QUIC's if there is one, IPv4's if they differ.
+fn reach(places: &[Place]) -> Option<Reach> {
+    let outside: Vec<&Place> = places.iter().filter(|place| !place.ip.is_loopback()).collect();
+    let best = outside.iter().min_by_key(|place| (!place.quic, place.ip.is_ipv6(), place.port))?;
+    let same = outside.iter().filter(|place| (place.quic, place.port) == (best.quic, best.port));
+    let ips = if best.wildcard { Vec::new() } else { same.map(|place| place.ip).collect() };
+    Some(Reach { quic: best.quic, port: best.port, ips })
+}
+
+fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
+    match address.iter().next()? {
+        Protocol::Ip4(ip) => Some(ip.into()),
+        Protocol::Ip6(ip) => Some(ip.into()),
+        _ => None,
+    }
+}
+
+fn port_of(address: &Multiaddr) -> Option<u16> {
+    match address.iter().nth(1)? {
+        Protocol::Tcp(port) | Protocol::Udp(port) => Some(port),
+        _ => None,
+    }
+}
+
+fn is_quic(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::QuicV1)
+}
