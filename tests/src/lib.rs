@@ -1,1 +1,8 @@
-//! To be written.
+//! What the end-to-end tests are made of: real daemons and real counterparts as processes, in network namespaces where
+//! that matters.
+//!
+//! **What is absent.** No sleep in place of an event: a wait ends with what it waits for, or with a failure that says what
+//! was missing and what was seen instead.
+
+pub mod daemon;
+pub mod wait;

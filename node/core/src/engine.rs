@@ -177,7 +177,12 @@ impl Engine {
                 let why = "the disk takes no writes at the moment".to_owned();
                 self.out.push_back(Deed::Reply(id, Err(Refusal::NotSavedYet(why))));
             }
-            (promise, _) => self.open.promises.push(promise),
+            (promise, _) if !self.open.writes.is_empty() => self.open.promises.push(promise),
+            // Nothing is open: what was written before is with the writer, or on disk already.
+            (promise, _) => match &mut self.writing {
+                Some((_, promises)) => promises.push(promise),
+                None => self.out.push_back(kept(promise)),
+            },
         }
     }
 

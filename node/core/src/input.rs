@@ -42,8 +42,8 @@ pub enum Done {
     Signed(Sealed),
     /// Whether the signature holds.
     Verified(bool),
-    /// What to write so that the edit is kept, or why it was refused.
-    Edited(Result<Write, String>),
+    /// What to write so that the edit is kept (nothing, if it changed nothing), or why it was refused.
+    Edited(Result<Option<Write>, String>),
 }
 
 /// Who this node is.

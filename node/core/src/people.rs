@@ -158,12 +158,14 @@ impl Node {
     }
 
     /// A document was changed: use the change, and say so once it is on disk.
-    pub(crate) fn edited(&mut self, job: JobId, result: Result<Write, String>) {
+    pub(crate) fn edited(&mut self, job: JobId, result: Result<Option<Write>, String>) {
         let Some(Editing { command, edit }) = self.edits.remove(&job) else { return };
         match result {
             Ok(write) => {
                 let event = self.apply(edit);
-                self.put(Output::Write(write, Urgency::Now));
+                if let Some(write) = write {
+                    self.put(Output::Write(write, Urgency::Now));
+                }
                 self.put(Output::AfterCommit(Promise::Event(event)));
                 if let Some(command) = command {
                     self.put(Output::AfterCommit(Promise::Reply(command, Reply::Saved)));

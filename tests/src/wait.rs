@@ -1,0 +1,23 @@
+//! Waiting for what must come, with a deadline that fails loudly.
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take on a machine that is busy with other tests.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks again and again until there is an answer.
+///
+/// For states that nobody announces; where there is an event, wait for that.
+///
+/// # Panics
+/// When [`PATIENCE`] has passed: with what was waited for.
+pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain for: {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
