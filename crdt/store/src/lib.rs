@@ -1,1 +1,34 @@
-//! To be written.
+//! The store: one redb file with everything a node must not forget. Batches go in by one durable transaction each, the
+//! page's lists and history come out by typed readers in short transactions of their own, and the node's memory is
+//! restored from it at the start.
+//!
+//! **What holds.** When [`Store::commit`] returns, the batch survives a power cut; `torn` proves it. A value that was
+//! altered is never given to anybody. A store that cannot be opened is never deleted or written anew. One daemon has a
+//! folder at a time.
+//!
+//! **What is absent.** No clock: time is an argument. No decision, no thread, no retry: whoever commits decides what a
+//! failure means. Nothing in here keeps an attacker with the whole memory card out, because `seal.key` lies beside the
+//! data; what it hides is hidden from whoever holds the database file without the key.
+
+mod access;
+mod batch;
+mod calls;
+mod errors;
+mod file;
+mod folder;
+mod restore;
+mod schema;
+mod seal;
+mod store;
+mod tables;
+
+pub mod backend;
+pub mod torn;
+
+pub use access::{AccessRow, AccessTable, AccessWrite};
+pub use calls::{CallPage, CallQuery, Counts, Cursor, DayCounts, LoggedCall, MAX_PAGE, NumberStats};
+pub use errors::{CheckError, CommitError, Damaged, OpenError, ReadError};
+pub use folder::Folder;
+pub use restore::{Identity, Restored};
+pub use seal::DataKey;
+pub use store::{Checked, Options, Reader, Store};

@@ -1,0 +1,242 @@
+//! What a node needs to remember when it starts: all of it, streamed where there is much.
+
+use std::{collections::BTreeMap, fmt};
+
+use meerkat_protocols::{
+    facts::{Call, Seq},
+    mesh::Peer,
+    statement::{Kind, Sealed, StatementId},
+    time::Day,
+    wishes::DocumentId,
+};
+use serde_bytes::ByteBuf;
+use zeroize::Zeroizing;
+
+use crate::{
+    Reader, Store, batch,
+    errors::{CommitError, Damaged, Fault, ReadError},
+    file::{Next, Reading},
+    schema,
+    tables::{
+        CALLS, DOCUMENTS, HASH_BYTES, IDENTITY, META, OWN_SLOTS, PEERS, STATEMENTS, call_key, chunk_of, meta_key,
+        seq_of, slot_of,
+    },
+};
+
+/// Statements read in one transaction and handed on at once: 4,096 of at most 256 bytes are a MiB.
+const STATEMENTS_AT_ONCE: usize = 4_096;
+/// Damaged values whose keys are kept for the report; the rest is counted.
+const MAX_NAMED: usize = 100;
+/// A damaged key near the end of the log may be that of a call, whose sequence must not be used again; one that lies
+/// farther ahead than any batch is a decayed number.
+const MAX_SEQ_GAP: u64 = 1_024;
+/// Where the next sequence stands when the log has been emptied.
+const CALL_FLOOR: &str = "call floor";
+
+/// What was stored, but for the statements, which were streamed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Restored {
+    /// The next free slot of ours by kind and day.
+    pub own_slots: Vec<(Kind, Day, u8)>,
+    /// The chunks of each document that has any, in order.
+    pub documents: BTreeMap<DocumentId, Vec<Vec<u8>>>,
+    /// Peers with their addresses.
+    pub peers: Vec<(Peer, Vec<String>)>,
+    /// The sequence of the next call.
+    pub next_call: Seq,
+    /// How many statements were streamed.
+    pub statements: usize,
+    /// How many values were left out because they are damaged.
+    pub damaged: usize,
+    /// The first hundred of them.
+    pub damaged_values: Vec<Damaged>,
+}
+
+impl Restored {
+    fn note(&mut self, damaged: Damaged) -> Next {
+        tracing::warn!(%damaged, "left out at start");
+        self.damaged += 1;
+        if self.damaged_values.len() < MAX_NAMED {
+            self.damaged_values.push(damaged);
+        }
+        Next::Go
+    }
+}
+
+/// A secret or record that makes this node who it is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity(Zeroizing<Vec<u8>>);
+
+impl Identity {
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity(…)")
+    }
+}
+
+impl Reader {
+    /// Reads what a node needs at its start. `statements` gets some thousands at a time, in no particular order; no
+    /// transaction is open while it runs.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`]. Damaged values are left out and counted: they never keep the phone from starting.
+    pub fn restore(&self, mut statements: impl FnMut(Vec<(StatementId, Sealed)>)) -> Result<Restored, ReadError> {
+        let mut restored = Restored::default();
+        self.handle.read(|reading| {
+            own_slots(reading, &mut restored)?;
+            documents(reading, &mut restored)?;
+            peers(reading, &mut restored)?;
+            restored.next_call = next_call(reading, self.handle.node(), &mut restored)?;
+            Ok(())
+        })?;
+        let mut from = Some([0; 32]);
+        while let Some(first) = from {
+            let mut some = Vec::with_capacity(STATEMENTS_AT_ONCE);
+            from = self.handle.read(|reading| next_statements(reading, first, &mut some, &mut restored))?;
+            restored.statements += some.len();
+            statements(some);
+        }
+        Ok(restored)
+    }
+
+    /// A secret or record of the node by its name.
+    ///
+    /// # Errors
+    /// [`ReadError`]; a damaged one is an error and not an absent one, or the node would make itself a new identity.
+    pub fn identity(&self, name: &str) -> Result<Option<Identity>, ReadError> {
+        let row: Option<(String, ByteBuf)> =
+            self.handle.read(|reading| reading.get(&IDENTITY, &reading.seal.hash(IDENTITY.name, name.as_bytes())))?;
+        Ok(row.map(|(_, bytes)| Identity(Zeroizing::new(bytes.into_vec()))))
+    }
+}
+
+impl Store {
+    /// Keeps secrets or records of the node, all of them or none; each replaces what had its name.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn set_identity(&self, named: &[(&str, &[u8])]) -> Result<(), CommitError> {
+        Ok(self.write(|writing| {
+            named.iter().try_for_each(|(name, bytes)| {
+                let key = writing.seal.hash(IDENTITY.name, name.as_bytes());
+                writing.put(&IDENTITY, &key, &(name, serde_bytes::Bytes::new(bytes)))
+            })
+        })?)
+    }
+
+    /// Deletes this node's oldest calls while they began before `day`, with what is counted about them; at most `limit`
+    /// in one transaction. Gives how many went. Their sequences are not used again.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn expire_calls(&self, day: Day, limit: usize) -> Result<usize, CommitError> {
+        let node = self.handle.node();
+        let next = self.handle.read(|reading| next_call(reading, node, &mut Restored::default()))?;
+        Ok(self.write(|writing| {
+            let floor = schema::raise_floor(writing, CALL_FLOOR, 0)?;
+            schema::raise_floor(writing, CALL_FLOOR, next.0.saturating_sub(floor))?;
+            batch::expire(writing, node, day, limit)
+        })?)
+    }
+}
+
+fn own_slots(reading: &Reading<'_>, restored: &mut Restored) -> Result<(), Fault> {
+    reading.each(&OWN_SLOTS, [0; 3]..=[0xff; 3], |key, next| match (slot_of(key), next) {
+        (Some((kind, day)), Ok(next)) => {
+            restored.own_slots.push((kind, day, next));
+            Next::Go
+        }
+        (None, Ok(_)) => restored.note(Damaged::new(OWN_SLOTS.name, &key)),
+        (_, Err(damaged)) => restored.note(damaged),
+    })
+}
+
+fn documents(reading: &Reading<'_>, restored: &mut Restored) -> Result<(), Fault> {
+    reading.each(&DOCUMENTS, [0; 5]..=[0xff; 5], |key, chunk: Result<ByteBuf, _>| match (chunk_of(key), chunk) {
+        (Some((document, _)), Ok(chunk)) => {
+            restored.documents.entry(document).or_default().push(chunk.into_vec());
+            Next::Go
+        }
+        (None, Ok(_)) => restored.note(Damaged::new(DOCUMENTS.name, &key)),
+        (_, Err(damaged)) => restored.note(damaged),
+    })
+}
+
+fn peers(reading: &Reading<'_>, restored: &mut Restored) -> Result<(), Fault> {
+    reading.each(&PEERS, [0; HASH_BYTES]..=[0xff; HASH_BYTES], |_, row| match row {
+        Ok(row) => {
+            restored.peers.push(row);
+            Next::Go
+        }
+        Err(damaged) => restored.note(damaged),
+    })
+}
+
+fn next_statements(
+    reading: &Reading<'_>,
+    first: [u8; 32],
+    some: &mut Vec<(StatementId, Sealed)>,
+    restored: &mut Restored,
+) -> Result<Option<[u8; 32]>, Fault> {
+    let (mut seen, mut next) = (0, None);
+    reading.each(&STATEMENTS, first..=[0xff; 32], |key, sealed| {
+        if seen == STATEMENTS_AT_ONCE {
+            next = Some(key);
+            return Next::Stop;
+        }
+        seen += 1;
+        match sealed {
+            Ok(sealed) => some.push((StatementId(key), sealed)),
+            Err(damaged) => return restored.note(damaged),
+        }
+        Next::Go
+    })?;
+    Ok(next)
+}
+
+/// The sequence after the last call: by the newest call that can be read, and what lies shortly after it.
+fn next_call(
+    reading: &Reading<'_>,
+    node: meerkat_protocols::home::NodeNumber,
+    restored: &mut Restored,
+) -> Result<Seq, Fault> {
+    let floor: u64 = match reading.get(&META, &meta_key(CALL_FLOOR)) {
+        Err(Fault::Damaged(damaged)) => {
+            restored.note(damaged);
+            None
+        }
+        floor => floor?,
+    }
+    .unwrap_or(0);
+    let mut damaged_seqs = vec![];
+    let mut next = floor;
+    let calls = reading.txn.open_table(CALLS.definition())?;
+    let (first, last) = (call_key(node, Seq(0)), call_key(node, Seq(u64::MAX)));
+    for row in calls.range::<&[u8; 9]>(&first..=&last)?.rev() {
+        let key = *row?.0.value();
+        match reading.get::<_, Call>(&CALLS, &key) {
+            Ok(_) => {
+                next = next.max(seq_of(&key).0 + 1);
+                break;
+            }
+            Err(Fault::Damaged(damaged)) => {
+                restored.note(damaged);
+                damaged_seqs.push(seq_of(&key).0);
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    for seq in damaged_seqs.into_iter().rev().take_while(|seq| *seq < u64::MAX) {
+        if seq >= next && seq - next <= MAX_SEQ_GAP {
+            next = seq + 1;
+        }
+    }
+    Ok(Seq(next))
+}

@@ -1,0 +1,176 @@
+//! The version of the file and the way from one to the next.
+
+use redb::{Database, ReadableDatabase};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    backend::Shared,
+    errors::{Fault, OpenError},
+    file::{Handle, Next, Reading, Source, Writing, caught},
+    tables::{self, CALLS, IDENTITY, META, STATEMENTS, Table, meta_key},
+};
+
+const SCHEMA: [u8; 16] = meta_key("schema");
+/// The version again, sealed: it shows that the key fits, and stands in for [`SCHEMA`] should that decay.
+const SCHEMA_SEALED: [u8; 16] = meta_key("schema sealed");
+const RUN: [u8; 16] = meta_key("run");
+const SCHEMA_CHECK_DOMAIN: &str = "meerkat 2026-11 store schema check";
+/// Bytes of the version and of the check that follows it.
+const SCHEMA_BYTES: usize = 12;
+
+/// One step to the next version, in one transaction of its own: a power cut leaves the version before or after it.
+pub(crate) struct Migration {
+    /// For the log.
+    pub(crate) what: &'static str,
+    pub(crate) run: fn(&Writing<'_>) -> Result<(), Fault>,
+}
+
+/// The steps from version 1 on; the first leads from 1 to 2. A step that has been released is never changed.
+pub(crate) const MIGRATIONS: &[Migration] = &[];
+
+/// The version that these steps lead to.
+fn newest(migrations: &[Migration]) -> u32 {
+    1 + u32::try_from(migrations.len()).expect("the list is written by hand")
+}
+
+/// How the last run ended and when the file was last checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Run {
+    /// The store was closed in order, or nothing was written since it was.
+    pub(crate) clean: bool,
+    /// Unix seconds.
+    pub(crate) last_check: Option<i64>,
+}
+
+impl Run {
+    pub(crate) fn put(self, writing: &Writing<'_>) -> Result<(), Fault> {
+        writing.put(&META, &RUN, &self)
+    }
+}
+
+/// Refuses a file of a later version before anything may write to it. A file that was not closed in order cannot be
+/// opened for reading alone; redb's repair of it, which changes nothing that was committed, comes first then.
+pub(crate) fn refuse_newer(source: &Source, migrations: &[Migration]) -> Result<(), OpenError> {
+    let found = caught(|| {
+        let builder = Database::builder();
+        let database = match source {
+            Source::File(path) => builder.open_read_only(path)?,
+            Source::Backend(backend) => builder.open_read_only_with_backend(Shared::new(backend.clone()))?,
+        };
+        let txn = database.begin_read()?;
+        let stored = txn.open_table(META.definition())?.get_owned(&SCHEMA)?;
+        Ok(stored.and_then(|stored| read_version(stored.value())))
+    });
+    match found {
+        Ok(Some(found)) => not_newer(found, migrations),
+        // Whatever else is the matter, opening it in earnest will tell.
+        Ok(None) | Err(_) => Ok(()),
+    }
+}
+
+fn not_newer(found: u32, migrations: &[Migration]) -> Result<(), OpenError> {
+    let known = newest(migrations);
+    if found > known { Err(OpenError::Newer { found, known }) } else { Ok(()) }
+}
+
+/// Makes the tables of a new file, or leads an old one step by step to today's version. Says how the last run ended.
+pub(crate) fn prepare(
+    handle: &Handle,
+    migrations: &[Migration],
+    wall: Option<i64>,
+    fault: impl Fn(Fault) -> OpenError,
+) -> Result<Run, OpenError> {
+    if handle.read(|reading| Ok(reading.txn.list_tables()?.next().is_none())).map_err(&fault)? {
+        let run = Run { clean: true, last_check: wall };
+        handle.write(|writing| create(writing, newest(migrations), run)).map_err(&fault)?;
+        return Ok(run);
+    }
+    let found = handle.read(version).map_err(&fault)?;
+    let Some(found) = found else {
+        let foreign = handle.read(|reading| Ok(!key_fits(reading)?)).map_err(&fault)?;
+        let unknown = || OpenError::Damaged("its version cannot be read".into());
+        return Err(if foreign { OpenError::WrongKey } else { unknown() });
+    };
+    not_newer(found, migrations)?;
+    if !handle.read(key_fits).map_err(&fault)? {
+        return Err(OpenError::WrongKey);
+    }
+    for (migration, from) in migrations.iter().zip(1..).skip_while(|(_, from)| *from < found) {
+        tracing::info!(from, what = migration.what, "bringing the store to the next version");
+        let step = |writing: &Writing<'_>| {
+            (migration.run)(writing)?;
+            put_version(writing, from + 1)
+        };
+        handle.write(step).map_err(&fault)?;
+    }
+    // A damaged record is an unclean stop: it leads to a check, which costs only time.
+    let run = handle.read(|reading| Ok(reading.get(&META, &RUN).unwrap_or(None))).map_err(&fault)?;
+    Ok(run.unwrap_or(Run { clean: false, last_check: None }))
+}
+
+fn create(writing: &Writing<'_>, version: u32, run: Run) -> Result<(), Fault> {
+    tables::create_all(writing.txn)?;
+    put_version(writing, version)?;
+    run.put(writing)
+}
+
+fn put_version(writing: &Writing<'_>, version: u32) -> Result<(), Fault> {
+    let mut bytes = [0; SCHEMA_BYTES];
+    bytes[..4].copy_from_slice(&version.to_be_bytes());
+    bytes[4..].copy_from_slice(&version_check(version));
+    writing.txn.open_table(META.definition())?.insert(&SCHEMA, bytes.as_slice())?;
+    writing.put(&META, &SCHEMA_SEALED, &version)
+}
+
+fn version_check(version: u32) -> [u8; 8] {
+    let hash = blake3::derive_key(SCHEMA_CHECK_DOMAIN, &version.to_be_bytes());
+    let mut check = [0; 8];
+    check.copy_from_slice(&hash[..8]);
+    check
+}
+
+fn read_version(stored: &[u8]) -> Option<u32> {
+    let (version, check) = stored.split_at_checked(4)?;
+    let version = u32::from_be_bytes(version.try_into().ok()?);
+    (*check == version_check(version)).then_some(version)
+}
+
+/// The version, from whichever of its two places can be read.
+fn version(reading: &Reading<'_>) -> Result<Option<u32>, Fault> {
+    let plain = {
+        let meta = reading.txn.open_table(META.definition())?;
+        meta.get(&SCHEMA)?.and_then(|stored| read_version(stored.value()))
+    };
+    Ok(plain.or_else(|| reading.get(&META, &SCHEMA_SEALED).unwrap_or(None)))
+}
+
+/// Whether any value opens: a decayed value must not pass for a key that does not fit, nor keep the phone from starting.
+fn key_fits(reading: &Reading<'_>) -> Result<bool, Fault> {
+    Ok(any_opens(reading, &META)?
+        || any_opens(reading, &IDENTITY)?
+        || any_opens(reading, &CALLS)?
+        || any_opens(reading, &STATEMENTS)?)
+}
+
+/// Rows of a table that are tried at most.
+const MAX_TRIED: usize = 16;
+
+fn any_opens<const K: usize>(reading: &Reading<'_>, table: &Table<K>) -> Result<bool, Fault> {
+    let (mut opens, mut tried) = (false, 0);
+    reading.each(table, [0; K]..=[0xff; K], |_, value: Result<Anything, _>| {
+        opens |= value.is_ok();
+        tried += 1;
+        if opens || tried == MAX_TRIED { Next::Stop } else { Next::Go }
+    })?;
+    Ok(opens)
+}
+
+type Anything = serde::de::IgnoredAny;
+
+/// Raises a number that must never be given twice, whatever becomes of this run, and gives what it was.
+pub(crate) fn raise_floor(writing: &Writing<'_>, name: &str, by: u64) -> Result<u64, Fault> {
+    let key = meta_key(name);
+    let floor: u64 = writing.get(&META, &key)?.unwrap_or(0);
+    writing.put(&META, &key, &floor.saturating_add(by))?;
+    Ok(floor)
+}

@@ -1,0 +1,201 @@
+//! Every table of the store. What a later version changes in here needs a migration in `schema.rs`.
+//!
+//! Keys are fixed runs of bytes, numbers in them big endian so that their order is the order of the bytes. Values are
+//! sealed CBOR (`seal.rs`), but for the schema's version and for indexes, which have none. A key that names a person, a
+//! peer or an account is a keyed hash of 16 bytes.
+
+use meerkat_protocols::{
+    facts::{Seq, Verdict},
+    home::NodeNumber,
+    statement::Kind,
+    time::Day,
+    wishes::DocumentId,
+};
+use redb::TableDefinition;
+
+/// Bytes of a keyed hash in a key: an accidental match of two among a million takes 2^88 such stores.
+pub(crate) const HASH_BYTES: usize = 16;
+/// A keyed hash that stands for a person, peer or account.
+pub(crate) type Hash16 = [u8; HASH_BYTES];
+/// Bytes of the key of a call: node, sequence.
+pub(crate) const CALL_KEY_BYTES: usize = 9;
+
+/// A table of sealed values under keys of `K` bytes.
+pub(crate) struct Table<const K: usize> {
+    /// Its name in the file, bound into every value.
+    pub(crate) name: &'static str,
+    /// The version of its values that is written, bound into every value.
+    pub(crate) version: u8,
+}
+
+impl<const K: usize> Table<K> {
+    const fn new(name: &'static str) -> Self {
+        Self { name, version: 1 }
+    }
+
+    pub(crate) const fn definition(&self) -> TableDefinition<'static, &'static [u8; K], &'static [u8]> {
+        TableDefinition::new(self.name)
+    }
+}
+
+/// A table of keys alone. What an index says is believed only if the call it leads to says the same.
+pub(crate) type Index<const K: usize> = TableDefinition<'static, &'static [u8; K], ()>;
+
+/// Name padded with zeros ([`meta_key`]) -> the store's own records. `schema` is the one value that is not sealed: four
+/// bytes of version, big endian, and eight of their hash, so that a program without the key can refuse a later file.
+pub(crate) const META: Table<16> = Table::new("meta");
+/// Hash of a name -> (name, bytes): keys of the node, the home's genesis.
+pub(crate) const IDENTITY: Table<HASH_BYTES> = Table::new("identity");
+/// Node, sequence -> call.
+pub(crate) const CALLS: Table<CALL_KEY_BYTES> = Table::new("calls");
+/// Node, sequence -> how the call ended.
+pub(crate) const CALL_ENDS: Table<CALL_KEY_BYTES> = Table::new("call_ends");
+/// Hash of the number, node, sequence.
+pub(crate) const CALLS_BY_NUMBER: Index<{ HASH_BYTES + CALL_KEY_BYTES }> = TableDefinition::new("calls_by_number");
+/// Verdict, node, sequence.
+pub(crate) const CALLS_BY_VERDICT: Index<{ 1 + CALL_KEY_BYTES }> = TableDefinition::new("calls_by_verdict");
+/// Day -> calls by verdict. Day 0 holds the calls that came while the clock was not set.
+pub(crate) const CALL_DAYS: Table<2> = Table::new("call_days");
+/// Hash of the number -> (number, calls, last call).
+pub(crate) const NUMBERS: Table<HASH_BYTES> = Table::new("numbers");
+/// Id of a statement -> its signed bytes.
+pub(crate) const STATEMENTS: Table<32> = Table::new("statements");
+/// Kind, day -> the next free slot of ours.
+pub(crate) const OWN_SLOTS: Table<3> = Table::new("own_slots");
+/// Document, number of the chunk -> the chunk.
+pub(crate) const DOCUMENTS: Table<5> = Table::new("documents");
+/// Hash of the peer -> (peer, addresses).
+pub(crate) const PEERS: Table<HASH_BYTES> = Table::new("peers");
+/// Hash of the caller's key -> (key, value).
+pub(crate) const ACCESS_USERS: Table<HASH_BYTES> = Table::new("access_users");
+/// As [`ACCESS_USERS`].
+pub(crate) const ACCESS_SESSIONS: Table<HASH_BYTES> = Table::new("access_sessions");
+/// As [`ACCESS_USERS`].
+pub(crate) const ACCESS_API_KEYS: Table<HASH_BYTES> = Table::new("access_api_keys");
+
+/// The names of all tables with sealed values, for their keys.
+pub(crate) const SEALED: [&str; 13] = [
+    META.name,
+    IDENTITY.name,
+    CALLS.name,
+    CALL_ENDS.name,
+    CALL_DAYS.name,
+    NUMBERS.name,
+    STATEMENTS.name,
+    OWN_SLOTS.name,
+    DOCUMENTS.name,
+    PEERS.name,
+    ACCESS_USERS.name,
+    ACCESS_SESSIONS.name,
+    ACCESS_API_KEYS.name,
+];
+
+/// Makes the tables that are missing, so that no reader meets a missing one.
+pub(crate) fn create_all(txn: &redb::WriteTransaction) -> Result<(), redb::TableError> {
+    txn.open_table(META.definition())?;
+    txn.open_table(CALLS_BY_NUMBER)?;
+    txn.open_table(CALLS_BY_VERDICT)?;
+    for table in [&CALLS, &CALL_ENDS] {
+        txn.open_table(table.definition())?;
+    }
+    for table in [&IDENTITY, &NUMBERS, &PEERS, &ACCESS_USERS, &ACCESS_SESSIONS, &ACCESS_API_KEYS] {
+        txn.open_table(table.definition())?;
+    }
+    txn.open_table(CALL_DAYS.definition())?;
+    txn.open_table(STATEMENTS.definition())?;
+    txn.open_table(OWN_SLOTS.definition())?;
+    txn.open_table(DOCUMENTS.definition())?;
+    Ok(())
+}
+
+/// The key of a record in [`META`].
+pub(crate) const fn meta_key(name: &str) -> [u8; 16] {
+    let name = name.as_bytes();
+    let mut key = [0; 16];
+    let mut i = 0;
+    while i < name.len() {
+        key[i] = name[i];
+        i += 1;
+    }
+    key
+}
+
+/// The key of a call and of its end.
+pub(crate) fn call_key(node: NodeNumber, seq: Seq) -> [u8; CALL_KEY_BYTES] {
+    concat(&[node.0], &seq.0.to_be_bytes())
+}
+
+/// The sequence in the last eight bytes of a key.
+pub(crate) fn seq_of(key: &[u8]) -> Seq {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&key[key.len() - 8..]);
+    Seq(u64::from_be_bytes(bytes))
+}
+
+/// The key of a call in [`CALLS_BY_NUMBER`].
+pub(crate) fn by_number_key(number: &Hash16, node: NodeNumber, seq: Seq) -> [u8; HASH_BYTES + CALL_KEY_BYTES] {
+    concat(number, &call_key(node, seq))
+}
+
+/// The key of a call in [`CALLS_BY_VERDICT`].
+pub(crate) fn by_verdict_key(verdict: Verdict, node: NodeNumber, seq: Seq) -> [u8; 1 + CALL_KEY_BYTES] {
+    concat(&[verdict as u8], &call_key(node, seq))
+}
+
+/// The key of a day in [`CALL_DAYS`].
+pub(crate) fn day_key(day: Day) -> [u8; 2] {
+    day.0.to_be_bytes()
+}
+
+/// The day of a key of [`CALL_DAYS`].
+pub(crate) fn day_of(key: [u8; 2]) -> Day {
+    Day(u16::from_be_bytes(key))
+}
+
+/// The key of a day's slots of one kind in [`OWN_SLOTS`].
+pub(crate) fn slot_key(kind: Kind, day: Day) -> [u8; 3] {
+    concat(&[kind as u8], &day.0.to_be_bytes())
+}
+
+/// The kind and the day of a key of [`OWN_SLOTS`].
+pub(crate) fn slot_of(key: [u8; 3]) -> Option<(Kind, Day)> {
+    let kind = Kind::ALL.into_iter().find(|k| *k as u8 == key[0])?;
+    Some((kind, Day(u16::from_be_bytes([key[1], key[2]]))))
+}
+
+/// The key of a chunk in [`DOCUMENTS`].
+pub(crate) fn chunk_key(document: DocumentId, n: u32) -> [u8; 5] {
+    concat(&[document as u8], &n.to_be_bytes())
+}
+
+/// The document and number of a key of [`DOCUMENTS`].
+pub(crate) fn chunk_of(key: [u8; 5]) -> Option<(DocumentId, u32)> {
+    let document = DocumentId::ALL.into_iter().find(|d| *d as u8 == key[0])?;
+    Some((document, u32::from_be_bytes([key[1], key[2], key[3], key[4]])))
+}
+
+/// `a` and `b` as one key; their lengths add up to `N`.
+fn concat<const N: usize>(a: &[u8], b: &[u8]) -> [u8; N] {
+    let mut key = [0; N];
+    let (left, right) = key.split_at_mut(a.len());
+    left.copy_from_slice(a);
+    right.copy_from_slice(b);
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_sort_as_their_numbers_and_read_back() {
+        let keys = [(0, 1), (0, 255), (0, 256), (0, u64::MAX), (1, 0)].map(|(n, s)| call_key(NodeNumber(n), Seq(s)));
+        assert!(keys.is_sorted());
+        assert_eq!(seq_of(&keys[2]), Seq(256));
+        assert_eq!(slot_of(slot_key(Kind::Vouch, Day(700))), Some((Kind::Vouch, Day(700))));
+        assert_eq!(chunk_of(chunk_key(DocumentId::Lists, 70_000)), Some((DocumentId::Lists, 70_000)));
+        assert_eq!(slot_of([9, 0, 0]), None);
+        assert_eq!(chunk_of([9, 0, 0, 0, 0]), None);
+        assert_eq!(&meta_key("schema")[..7], b"schema\0");
+    }
+}

@@ -1,0 +1,1 @@
+//! A disk whose power goes.
