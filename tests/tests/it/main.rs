@@ -1,0 +1,5 @@
+//! The one integration binary: what a user would notice, tried on real processes, and the rules of the house.
+
+mod architecture;
+mod tidy;
+mod tree;
