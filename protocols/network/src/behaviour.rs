@@ -220,3 +220,48 @@ impl DataTransform for OurTopics {
         Ok(data)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(topic: &str, bytes: usize) -> RawMessage {
+        RawMessage {
+            source: None,
+            data: vec![7; bytes],
+            sequence_number: None,
+            topic: TopicHash::from_raw(topic),
+            signature: None,
+            key: None,
+            validated: false,
+        }
+    }
+
+    #[test]
+    fn only_our_topics_and_sizes_come_in() {
+        let ours = OurTopics { statements: topic().hash() };
+        assert_eq!(
+            ours.inbound_transform(raw(STATEMENTS, MAX_GOSSIP_BYTES)).expect("ours").data.len(),
+            MAX_GOSSIP_BYTES
+        );
+        assert!(ours.inbound_transform(raw(STATEMENTS, MAX_GOSSIP_BYTES + 1)).is_err());
+        assert!(ours.inbound_transform(raw("/somewhere/else", 10)).is_err());
+        assert!(ours.outbound_transform(&TopicHash::from_raw("/somewhere/else"), vec![7]).is_err());
+    }
+
+    #[test]
+    fn the_set_up_is_the_one_written_down() {
+        let config = gossip_config().expect("valid");
+        assert!(config.validate_messages());
+        assert!(!config.flood_publish());
+        assert!(matches!(config.validation_mode(), ValidationMode::Anonymous));
+        assert!(HISTORY as u64 > crate::judging::PATIENCE.as_secs(), "judged before it is forgotten");
+        let message =
+            |data: &[u8]| Message { source: None, data: data.to_vec(), sequence_number: None, topic: topic().hash() };
+        assert_eq!(config.message_id(&message(b"one")).0, StatementId::of(b"one").0);
+        assert_ne!(config.message_id(&message(b"one")), config.message_id(&message(b"other")));
+        let (score, thresholds) = score();
+        assert_eq!((score.validate(), thresholds.validate()), (Ok(()), Ok(())));
+        assert!(score.ip_colocation_factor_weight.abs() < f64::EPSILON);
+    }
+}

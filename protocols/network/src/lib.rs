@@ -26,9 +26,10 @@ mod unsent;
 
 use std::time::Duration;
 
-use libp2p::PeerId;
+use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
+use libp2p::{PeerId, Transport};
 use meerkat_protocols::mesh::{Event, Order, Peer};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -82,15 +83,25 @@ impl Network {
 /// [`Trouble`] if a setting is wrong or the machine denies the means. A taken port is no error: it is reported as
 /// [`Event::Trouble`] and another one is used.
 pub fn start(settings: &Settings) -> Result<Network, Trouble> {
-    let keypair = settings.keypair()?;
-    start_over(transport::sockets(&keypair)?, settings)
+    spawn(transport::sockets(&settings.keypair()?)?, settings)
 }
 
-/// Starts the network over a transport of the caller's: memory in tests, modelled links in simulations.
+/// Starts the network over streams of the caller's, secured here: memory in tests, modelled links in simulations.
 ///
 /// # Errors
 /// As [`start`].
-pub fn start_over(transport: Boxed<(PeerId, StreamMuxerBox)>, settings: &Settings) -> Result<Network, Trouble> {
+pub fn start_over<T>(streams: T, settings: &Settings) -> Result<Network, Trouble>
+where
+    T: Transport + Send + Unpin + 'static,
+    T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    T::Error: Send + Sync + 'static,
+    T::Dial: Send + 'static,
+    T::ListenerUpgrade: Send + 'static,
+{
+    spawn(transport::secured(streams, &settings.keypair()?)?, settings)
+}
+
+fn spawn(transport: Boxed<(PeerId, StreamMuxerBox)>, settings: &Settings) -> Result<Network, Trouble> {
     let runtime = tokio::runtime::Handle::try_current().map_err(|_| Trouble::NoRuntime)?;
     let (orders, orders_in) = mpsc::channel(ORDER_QUEUE);
     let (events_out, events) = mpsc::channel(EVENT_QUEUE);

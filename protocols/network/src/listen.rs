@@ -1,7 +1,7 @@
 //! Where we listen, and what to do when somebody else does.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
 use libp2p::TransportError;
 use libp2p::core::transport::ListenerId;
@@ -53,7 +53,7 @@ fn one<B: NetworkBehaviour>(swarm: &mut Swarm<B>, address: &Multiaddr, taken: bo
     } else {
         match swarm.listen_on(address.clone()) {
             Ok(id) => return Outcome { listener: Some((id, address.clone())), trouble: None },
-            Err(TransportError::Other(error)) => deepest(error),
+            Err(TransportError::Other(error)) => error,
             Err(TransportError::MultiaddrNotSupported(_)) => io::Error::other("no such transport here"),
         }
     };
@@ -78,24 +78,9 @@ fn not_there(address: &Multiaddr, error: &dyn std::fmt::Display) -> String {
     format!("this machine does not let us listen on {address}: {error}. Give an address of this machine with --listen")
 }
 
-/// The transports wrap each other's errors; the one from the system is innermost.
-fn deepest(error: io::Error) -> io::Error {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    let mut code = None;
-    while let Some(current) = source {
-        if let Some(io) = current.downcast_ref::<io::Error>() {
-            code = io.raw_os_error().or(code);
-            // An io::Error hands out its inner error's source, not the inner error.
-            source = io.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
-        } else {
-            source = current.source();
-        }
-    }
-    code.map_or(error, io::Error::from_raw_os_error)
-}
-
 /// Whether another program listens there already. libp2p sets SO_REUSEPORT on TCP, so that a second daemon of the same
-/// user would silently take half of the first one's callers; a bind without it tells.
+/// user would silently take half of the first one's callers; a bind without it tells. QUIC wraps the system's error
+/// beyond recognition.
 fn is_taken(address: &Multiaddr) -> bool {
     let mut parts = address.iter();
     let ip = match parts.next() {
@@ -103,12 +88,12 @@ fn is_taken(address: &Multiaddr) -> bool {
         Some(Protocol::Ip6(ip)) => IpAddr::V6(ip),
         _ => return false,
     };
-    match parts.next() {
-        Some(Protocol::Tcp(port)) if port != 0 => {
-            TcpListener::bind(SocketAddr::new(ip, port)).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
-        }
-        _ => false,
-    }
+    let probe = match parts.next() {
+        Some(Protocol::Tcp(port)) => TcpListener::bind(SocketAddr::new(ip, port)).map(drop),
+        Some(Protocol::Udp(port)) => UdpSocket::bind(SocketAddr::new(ip, port)).map(drop),
+        _ => return false,
+    };
+    probe.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
 fn on_any_port(address: &Multiaddr) -> Multiaddr {

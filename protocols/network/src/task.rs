@@ -265,13 +265,12 @@ impl Task {
 
     fn call_failed(&mut self, connection: ConnectionId, error: &DialError) {
         tracing::debug!(%error, "call failed");
+        let called = self.book.called(connection);
+        // A TCP call from our port to our port meets itself halfway and never learns who is there.
+        let own = called.iter().any(|address| self.listening.contains_key(address));
         let what = match error {
-            DialError::LocalPeerId { address } => {
-                self.book.is_self(connection);
-                return self.outlet.send(Event::Trouble(format!(
-                    "the peer address {address} leads to this node itself; take it out of the settings"
-                )));
-            }
+            DialError::LocalPeerId { .. } => return self.called_ourselves(connection),
+            DialError::Transport(_) if own => return self.called_ourselves(connection),
             DialError::WrongPeerId { obtained, .. } => format!("another node answers there: {obtained}"),
             DialError::Denied { .. } => "there are too many connections".to_owned(),
             _ => "no answer".to_owned(),
@@ -284,6 +283,14 @@ impl Task {
                 addresses.join(", ")
             )));
         }
+    }
+
+    fn called_ourselves(&mut self, connection: ConnectionId) {
+        if let Some(address) = self.book.called(connection).first() {
+            let text = format!("the peer address {address} leads to this node itself; take it out of the settings");
+            self.outlet.send(Event::Trouble(text));
+        }
+        self.book.is_self(connection);
     }
 
     fn deaf(&mut self, addresses: &[Multiaddr]) {

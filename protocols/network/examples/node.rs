@@ -1,0 +1,85 @@
+//! A network without a node behind it: prints its events as lines of JSON, accepts all gossip, and publishes each line
+//! `publish TEXT` it reads. For trying things out, and for tests in network namespaces.
+//!
+//! `node [--listen MULTIADDR]... [--peer MULTIADDR]... [--no-mdns]`
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use meerkat_network::{Network, NetworkKey, Settings, peer_id_text, start};
+use meerkat_protocols::mesh::{Event, Order, Validation};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
+
+type Failure = Box<dyn std::error::Error>;
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    let mut network = start(&settings()?)?;
+    print(&json!({ "event": "started", "peer": peer_id_text(network.peer()) }))?;
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while step(&mut network, &mut lines).await? {}
+    print(&json!({ "event": "stopped", "in_order": network.shutdown(Duration::from_secs(5)).await }))
+}
+
+fn settings() -> Result<Settings, Failure> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    let mut settings = Settings::new(NetworkKey::new(seed));
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{argument} wants an address"));
+        match argument.as_str() {
+            "--listen" => settings.listen.push(value()?),
+            "--peer" => settings.peers.push(value()?),
+            "--no-mdns" => settings.mdns = false,
+            _ => return Err(format!("{argument} is not known").into()),
+        }
+    }
+    Ok(settings)
+}
+
+/// Returns whether to go on: until the input ends.
+async fn step(network: &mut Network, lines: &mut Lines<BufReader<Stdin>>) -> Result<bool, Failure> {
+    tokio::select! {
+        event = network.events.recv() => {
+            let Some(event) = event else { return Ok(false) };
+            print(&describe(&event))?;
+            if let Event::Gossip { message, .. } = event {
+                network.orders.send(Order::Judge { message, validation: Validation::Accept }).await?;
+            }
+        }
+        line = lines.next_line() => {
+            let Some(line) = line? else { return Ok(false) };
+            if let Some(text) = line.strip_prefix("publish ") {
+                network.orders.send(Order::Publish { data: text.as_bytes().to_vec() }).await?;
+            }
+        }
+    }
+    Ok(true)
+}
+
+fn describe(event: &Event) -> Value {
+    match event {
+        Event::Listening { address } => json!({ "event": "listening", "address": address }),
+        Event::Deaf { address } => json!({ "event": "deaf", "address": address }),
+        Event::Connected { peer, address, found } => {
+            json!({ "event": "connected", "peer": peer_id_text(*peer), "address": address, "found": format!("{found:?}") })
+        }
+        Event::Disconnected { peer } => json!({ "event": "disconnected", "peer": peer_id_text(*peer) }),
+        Event::Gossip { from, data, .. } => {
+            json!({ "event": "gossip", "from": peer_id_text(*from), "text": String::from_utf8_lossy(data) })
+        }
+        Event::Trouble(text) => json!({ "event": "trouble", "text": text }),
+    }
+}
+
+fn print(value: &Value) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{value}")?;
+    Ok(out.flush()?)
+}
