@@ -84,9 +84,9 @@ impl Place {
     }
 }
 
-/// One line, directly behind a fork; peers only on loopback, so that a bench on a home's network disturbs nobody.
+/// One line, directly behind a fork. All else is as a user would have it.
 fn settings(line: SocketAddr) -> String {
-    format!("[[line]]\nname = \"bench\"\nmode = \"direct\"\nlisten = \"{line}\"\n")
+    format!("[[line]]\nname = \"bench\"\nmode = \"direct\"\nbind = \"{line}\"\n")
 }
 
 fn free_tcp() -> Outcome<SocketAddr> {
