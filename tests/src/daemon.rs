@@ -217,9 +217,8 @@ impl Daemon {
     pub fn cli_json(&self, args: &[&str]) -> Value {
         let output = self.cli(&[args, &["--json"]].concat());
         let text = String::from_utf8_lossy(&output.stdout);
-        serde_json::from_str(&text).unwrap_or_else(|e| {
-            panic!("{args:?}: {e}: {text}\n{}", String::from_utf8_lossy(&output.stderr))
-        })
+        serde_json::from_str(&text)
+            .unwrap_or_else(|e| panic!("{args:?}: {e}: {text}\n{}", String::from_utf8_lossy(&output.stderr)))
     }
 
     /// Asks its API through the control socket.

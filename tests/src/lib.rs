@@ -4,5 +4,7 @@
 //! **What is absent.** No sleep in place of an event: a wait ends with what it waits for, or with a failure that says what
 //! was missing and what was seen instead.
 
+pub mod caller;
 pub mod daemon;
+pub mod seed;
 pub mod wait;

@@ -133,7 +133,9 @@ impl Engine {
 
     /// Sends what waits to disk now: for an orderly stop.
     pub fn flush(&mut self, now: Now) {
-        self.open.due_ms = Some(now.mono_ms);
+        if !self.open.writes.is_empty() {
+            self.open.due_ms = Some(now.mono_ms);
+        }
         self.retry = None;
         self.drain(now);
     }

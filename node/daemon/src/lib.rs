@@ -1,1 +1,11 @@
-//! Daemon.
+//! The daemon: drives one pure node with sockets, disks and clocks.
+//!
+//! **What is absent.** No decision about a call, a statement or a person's wish: those are in `node/core`. This package
+//! reads the clock, makes the keys, owns the threads and puts the parts together in one function, [`run`].
+
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod identity;
+pub mod local;
+pub mod threads;

@@ -1,0 +1,100 @@
+//! The workers: signatures and documents, work of more than a millisecond or with a secret in it.
+
+use std::{
+    sync::mpsc::{Receiver, Sender, channel},
+    thread::JoinHandle,
+};
+
+use ed25519_dalek::SigningKey;
+use meerkat_core::{Done, Job, JobId};
+use meerkat_documents::Shelf;
+use meerkat_protocols::{batch::Write, wishes::Edit};
+use tokio::sync::mpsc;
+
+/// What only this home's own workers hold: the key that signs and the documents.
+pub struct Voice {
+    /// Signs this node's statements.
+    pub key: SigningKey,
+    /// The home's documents.
+    pub shelf: Shelf,
+}
+
+/// The ways to the worker threads.
+pub struct Jobs {
+    own: Sender<(JobId, Job)>,
+    strangers: Sender<(JobId, Job)>,
+}
+
+impl Jobs {
+    /// Starts two threads: one for what people of the home wait for, one for strangers' signatures, so that a flood of
+    /// these delays nobody's edit.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(
+        voice: Voice,
+        done: mpsc::UnboundedSender<(JobId, Done)>,
+    ) -> std::io::Result<(Self, [JoinHandle<()>; 2])> {
+        let (own, own_jobs) = channel();
+        let (strangers, strangers_jobs) = channel();
+        let done_own = done.clone();
+        let first = std::thread::Builder::new().name("own jobs".into()).spawn(move || {
+            let mut voice = voice;
+            run(&own_jobs, &done_own, |job| work(job, &mut voice));
+        })?;
+        let second =
+            std::thread::Builder::new().name("signatures".into()).spawn(move || run(&strangers_jobs, &done, check))?;
+        Ok((Self { own, strangers }, [first, second]))
+    }
+
+    /// Hands over a job. How many are under way is bounded by the node.
+    pub fn start_job(&self, id: JobId, job: Job) {
+        let door = match job {
+            Job::Sign(_) | Job::Edit(_) => &self.own,
+            Job::Verify(..) => &self.strangers,
+        };
+        if door.send((id, job)).is_err() {
+            tracing::error!("a worker thread is gone: its work is not done");
+        }
+    }
+}
+
+fn run(
+    jobs: &Receiver<(JobId, Job)>,
+    done: &mpsc::UnboundedSender<(JobId, Done)>,
+    mut work: impl FnMut(Job) -> Option<Done>,
+) {
+    while let Ok((id, job)) = jobs.recv() {
+        let Some(result) = work(job) else { continue };
+        if done.send((id, result)).is_err() {
+            return;
+        }
+    }
+}
+
+fn work(job: Job, voice: &mut Voice) -> Option<Done> {
+    match job {
+        Job::Sign(statement) => Some(Done::Signed(statement.sign(&voice.key))),
+        Job::Edit(edit) => Some(Done::Edited(change(&mut voice.shelf, &edit))),
+        Job::Verify(..) => check(job),
+    }
+}
+
+fn change(shelf: &mut Shelf, edit: &Edit) -> Result<Option<Write>, String> {
+    let edited = shelf.edit(edit).map_err(|refused| refused.to_string())?;
+    if edited.change.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(if edited.whole {
+        Write::DocumentWhole(edited.document, edited.change)
+    } else {
+        Write::Document(edited.document, edited.change)
+    }))
+}
+
+fn check(job: Job) -> Option<Done> {
+    match job {
+        Job::Verify(sealed, genesis) => Some(Done::Verified(genesis.key().is_some_and(|key| sealed.verify(&key)))),
+        Job::Sign(_) | Job::Edit(_) => None,
+    }
+}

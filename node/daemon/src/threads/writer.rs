@@ -1,0 +1,100 @@
+//! The writer: commits one batch at a time, so that nobody else ever waits for the disk.
+
+use std::{
+    sync::mpsc::{Receiver, Sender, channel},
+    thread::JoinHandle,
+};
+
+use meerkat_protocols::batch::{Batch, BatchId};
+use meerkat_store::{AccessWrite, CommitError, Store};
+use tokio::sync::{mpsc, oneshot};
+
+/// Where batches go.
+pub trait Disk: Send + 'static {
+    /// Writes a batch durably.
+    ///
+    /// # Errors
+    /// The disk's word for why not; nothing of the batch is written then.
+    fn commit(&self, batch: &Batch) -> Result<(), CommitError>;
+
+    /// Writes records of who may come in, durably.
+    ///
+    /// # Errors
+    /// As [`Disk::commit`].
+    fn commit_access(&self, writes: &[AccessWrite]) -> Result<(), CommitError>;
+}
+
+impl Disk for std::sync::Arc<Store> {
+    fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
+        Store::commit(self, batch)
+    }
+
+    fn commit_access(&self, writes: &[AccessWrite]) -> Result<(), CommitError> {
+        Store::commit_access(self, writes)
+    }
+}
+
+/// Records of who may come in, and who waits to hear that they are saved.
+pub type AccessRequest = (Vec<AccessWrite>, oneshot::Sender<Result<(), CommitError>>);
+
+enum Work {
+    Batch(Batch),
+    Access(AccessRequest),
+}
+
+/// The way to the writer thread.
+#[derive(Clone)]
+pub struct Writer {
+    work: Sender<Work>,
+}
+
+impl Writer {
+    /// Starts the thread. It ends when the last [`Writer`] is gone and all work is done.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(
+        disk: impl Disk,
+        committed: mpsc::UnboundedSender<(BatchId, Result<(), String>)>,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (work, receiver) = channel();
+        let thread =
+            std::thread::Builder::new().name("writer".into()).spawn(move || run(&disk, &receiver, &committed))?;
+        Ok((Self { work }, thread))
+    }
+
+    /// Hands over a batch. The engine has one under way at a time.
+    pub fn batch(&self, batch: Batch) {
+        if self.work.send(Work::Batch(batch)).is_err() {
+            tracing::error!("the writer thread is gone: nothing is saved any more");
+        }
+    }
+
+    /// Hands over records of who may come in.
+    pub fn access(&self, request: AccessRequest) {
+        if self.work.send(Work::Access(request)).is_err() {
+            tracing::error!("the writer thread is gone: nothing is saved any more");
+        }
+    }
+}
+
+fn run(disk: &impl Disk, work: &Receiver<Work>, committed: &mpsc::UnboundedSender<(BatchId, Result<(), String>)>) {
+    while let Ok(next) = work.recv() {
+        match next {
+            Work::Batch(batch) => {
+                let result = disk.commit(&batch).map_err(|e| e.to_string());
+                if let Err(why) = &result {
+                    tracing::warn!(writes = batch.writes.len(), why, "a batch could not be saved");
+                }
+                if committed.send((batch.id, result)).is_err() {
+                    return;
+                }
+            }
+            Work::Access((writes, told)) => {
+                let result = disk.commit_access(&writes);
+                // Whoever asked may have given up; the records are written all the same.
+                let _ = told.send(result);
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The daemon's parts, put together as the daemon does.
+
+mod threads;
