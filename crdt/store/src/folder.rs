@@ -16,6 +16,7 @@ use crate::{DataKey, errors::OpenError};
 
 /// The database.
 const DATABASE_FILE: &str = "meerkat.redb";
+const UNFINISHED_FILE: &str = "meerkat.redb.new";
 const LOCK_FILE: &str = "meerkat.lock";
 const KEY_FILE: &str = "seal.key";
 /// What follows the key in its file: a hash that tells a decayed file from a key that belongs to other data.
@@ -63,6 +64,32 @@ impl Folder {
     /// The database in it.
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join(DATABASE_FILE)
+    }
+
+    /// Whether there is one. An empty file is none that we made: whatever emptied it, beginning anew in it would hide it.
+    pub(crate) fn has_database(&self) -> Result<bool, OpenError> {
+        let path = self.database();
+        match fs::metadata(&path) {
+            Ok(found) if found.len() == 0 => Err(OpenError::Damaged(format!("{} is empty", path.display()))),
+            Ok(_) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(OpenError::of_io(&path, e)),
+        }
+    }
+
+    /// Has a database made under another name and gives it its own when it is whole: redb does not open a file during
+    /// whose making the power went.
+    pub(crate) fn make_database(&self, make: impl FnOnce(&Path) -> Result<(), OpenError>) -> Result<(), OpenError> {
+        let unfinished = self.path.join(UNFINISHED_FILE);
+        let at_path = |e: io::Error| OpenError::of_io(&unfinished, e);
+        match fs::remove_file(&unfinished) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(at_path(e)),
+            Ok(()) | Err(_) => {}
+        }
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(at_path)?;
+        make(&unfinished)?;
+        fs::rename(&unfinished, self.database()).map_err(at_path)?;
+        File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(at_path)
     }
 }
 

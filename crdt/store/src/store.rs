@@ -75,6 +75,13 @@ impl Store {
     /// # Errors
     /// [`OpenError`], in words for the person who started the daemon. The file is never deleted.
     pub fn open(folder: &Folder, key: &DataKey, options: Options) -> Result<Self, OpenError> {
+        if !folder.has_database()? {
+            folder.make_database(|unfinished| {
+                let source = Source::File(unfinished.to_owned());
+                let made = Self::open_source(source, None, key, options, MIGRATIONS)?;
+                made.close().map_err(|e| OpenError::Other(e.to_string()))
+            })?;
+        }
         let source = Source::File(folder.database());
         Self::open_source(source, Some(folder.clone()), key, options, MIGRATIONS)
     }

@@ -16,25 +16,25 @@ use meerkat_store::{DataKey, Options, Store};
 use redb::StorageBackend;
 
 /// The name every call shows, to look for in files.
-pub const CANARY: &str = "Wendelgard Canary";
+pub(crate) const CANARY: &str = "Wendelgard Canary";
 /// The day of the first call.
-pub const FIRST_DAY: Day = Day(20_700);
+pub(crate) const FIRST_DAY: Day = Day(20_700);
 
-pub fn key() -> DataKey {
+pub(crate) fn key() -> DataKey {
     DataKey::from_bytes([42; 32])
 }
 
-pub fn open(backend: &Arc<impl StorageBackend>) -> Store {
+pub(crate) fn open(backend: &Arc<impl StorageBackend>) -> Store {
     Store::open_on(backend.clone(), &key(), Options::default()).expect("opens")
 }
 
 /// One of 50 numbers.
-pub fn number(n: u64) -> E164 {
+pub(crate) fn number(n: u64) -> E164 {
     E164::from_digits(4_930_901_820 + n % 50).expect("a number")
 }
 
 /// A call as the log has them: ten minutes after the one before it, verdicts in turn.
-pub fn call(n: u64) -> Call {
+pub(crate) fn call(n: u64) -> Call {
     let verdict = Verdict::ALL[usize::try_from(n % 3).expect("small")];
     Call {
         seq: Seq(n),
@@ -54,19 +54,19 @@ pub fn call(n: u64) -> Call {
     }
 }
 
-pub fn end(n: u64) -> CallEnd {
+pub(crate) fn end(n: u64) -> CallEnd {
     CallEnd { seq: Seq(n), how: Ending::Refused, duration_ms: 1_200 + n }
 }
 
 /// The call and its end.
-pub fn writes(n: u64) -> Vec<Write> {
+pub(crate) fn writes(n: u64) -> Vec<Write> {
     vec![Write::Call(Box::new(call(n))), Write::CallEnd(end(n))]
 }
 
-pub fn batch(writes: Vec<Write>) -> Batch {
+pub(crate) fn batch(writes: Vec<Write>) -> Batch {
     Batch { id: BatchId(0), writes }
 }
 
-pub fn log(store: &Store, calls: std::ops::Range<u64>) {
+pub(crate) fn log(store: &Store, calls: std::ops::Range<u64>) {
     store.commit(&batch(calls.flat_map(writes).collect())).expect("commits");
 }

@@ -1,0 +1,209 @@
+//! Power cuts: whatever was acknowledged is there afterwards, and nothing is half there. `MEERKAT_CUTS` sets how many,
+//! `MEERKAT_SEED` where the chance begins.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use common::{batch, call, end, key, number, writes};
+use meerkat_protocols::{
+    batch::{Batch, Write},
+    facts::Seq,
+    mesh::Peer,
+    statement::{Kind, Sealed, StatementId},
+    time::Day,
+    wishes::DocumentId,
+};
+use meerkat_store::{
+    AccessTable, AccessWrite, CallQuery, Options, Store,
+    torn::{Chance, Torn},
+};
+use serde_bytes::ByteBuf;
+
+/// Cuts in an ordinary run.
+const CUTS: u64 = 300;
+/// Batches after which a new disk is taken, so that small and grown files both are cut.
+const BATCHES: u64 = 120;
+/// Statements that are there at any time.
+const STATEMENTS: u64 = 8;
+
+fn statement(n: u64) -> (StatementId, Sealed) {
+    let bytes = vec![u8::try_from(n % 251).unwrap(); 113];
+    (StatementId::of(&n.to_be_bytes()), Sealed(ByteBuf::from(bytes)))
+}
+
+fn peer(n: u64) -> Peer {
+    Peer([u8::try_from(n % 5).unwrap(); 32])
+}
+
+/// The `n`th batch: something for every table, appended, replaced and dropped.
+fn nth(n: u64) -> Batch {
+    let mut all = writes(n);
+    let (id, sealed) = statement(n);
+    all.push(Write::Statement(id, sealed));
+    if let Some(old) = n.checked_sub(STATEMENTS) {
+        all.push(Write::DropStatement(statement(old).0));
+    }
+    all.push(Write::OwnSlot(Kind::Report, Day(7), u8::try_from(n).unwrap()));
+    let chunk = n.to_be_bytes().repeat(40);
+    all.push(match n % 10 {
+        9 => Write::DocumentWhole(DocumentId::Lists, chunk),
+        _ => Write::Document(DocumentId::Lists, chunk),
+    });
+    all.push(Write::Peer(peer(n), vec![format!("/ip4/10.0.0.1/tcp/{n}")]));
+    if n % 5 == 4 {
+        all.push(Write::DropPeer(peer(n - 2)));
+    }
+    batch(all)
+}
+
+/// What the first `n` batches leave, said apart from the store's own code.
+#[derive(Debug, Default, PartialEq)]
+struct Content {
+    calls: u64,
+    statements: BTreeMap<StatementId, Sealed>,
+    slot: Option<u8>,
+    chunks: Vec<Vec<u8>>,
+    peers: BTreeMap<Peer, Vec<String>>,
+}
+
+impl Content {
+    fn after(n: u64) -> Self {
+        let mut content = Self { calls: n, ..Self::default() };
+        for write in (0..n).flat_map(|n| nth(n).writes) {
+            match write {
+                Write::Statement(id, sealed) => drop(content.statements.insert(id, sealed)),
+                Write::DropStatement(id) => drop(content.statements.remove(&id)),
+                Write::OwnSlot(_, _, next) => content.slot = Some(next),
+                Write::Document(_, chunk) => content.chunks.push(chunk),
+                Write::DocumentWhole(_, chunk) => content.chunks = vec![chunk],
+                Write::Peer(peer, addresses) => drop(content.peers.insert(peer, addresses)),
+                Write::DropPeer(peer) => drop(content.peers.remove(&peer)),
+                Write::Call(_) | Write::CallEnd(_) => {}
+            }
+        }
+        content
+    }
+
+    fn of(store: &Store) -> Self {
+        let mut statements = BTreeMap::new();
+        let restored = store.reader().restore(|some| statements.extend(some)).unwrap();
+        assert_eq!(restored.damaged, 0);
+        Self {
+            calls: restored.next_call.0,
+            statements,
+            slot: restored.own_slots.first().map(|(_, _, next)| *next),
+            chunks: restored.documents.get(&DocumentId::Lists).cloned().unwrap_or_default(),
+            peers: restored.peers.into_iter().collect(),
+        }
+    }
+}
+
+fn open(disk: &Arc<Torn>) -> Result<Store, meerkat_store::OpenError> {
+    Store::open_on(disk.clone(), &key(), Options::default())
+}
+
+/// Calls, indexes and statistics tell the same.
+fn agree_on_calls(store: &Store, calls: u64) {
+    let reader = store.reader();
+    let counts = reader.counts().unwrap();
+    assert_eq!(counts.calls, calls);
+    assert_eq!(u64::from(counts.verdicts.allow + counts.verdicts.challenge + counts.verdicts.block), calls);
+    let Some(last) = calls.checked_sub(1) else { return };
+    let newest = reader.call(Seq(last)).unwrap().unwrap();
+    assert_eq!((&newest.call, newest.end), (&call(last), Some(end(last))));
+    let query = CallQuery { number: Some(number(last)), limit: 500, ..CallQuery::default() };
+    let page = reader.calls(&query).unwrap();
+    assert_eq!((page.calls[0].call.seq, page.damaged), (Seq(last), 0));
+    assert_eq!(u64::try_from(page.calls.len()).unwrap(), (last / 50) + 1);
+    assert_eq!(reader.number(number(last)).unwrap().calls, u32::try_from(page.calls.len()).unwrap());
+}
+
+/// One disk and what was acknowledged on it.
+struct Rig {
+    disk: Arc<Torn>,
+    chance: Chance,
+    acked: u64,
+    users: u64,
+    floor: u64,
+}
+
+impl Rig {
+    /// A disk with an empty store. The first power cut of a store's life is another test's: a file is made under another
+    /// name, which a backend does not have.
+    fn new(seed: u64) -> Self {
+        let disk = Arc::new(Torn::new(seed));
+        open(&disk).unwrap().close().unwrap();
+        Self { disk, chance: Chance::new(!seed), acked: 0, users: 0, floor: 0 }
+    }
+
+    /// Works until the power goes or the disk has had its batches.
+    fn work(&mut self, store: Store) {
+        self.disk.cut_after(1 + self.chance.below(90));
+        if let Ok(floor) = store.raise_event_floor(10) {
+            assert!(floor >= self.floor, "an event id was given twice");
+            self.floor = floor + 10;
+        }
+        while !self.disk.is_off() && self.acked < BATCHES {
+            if store.commit(&nth(self.acked)).is_ok() {
+                self.acked += 1;
+            }
+            let (key, value) = (self.users.to_be_bytes().to_vec(), b"a user".to_vec());
+            if store.commit_access(&[AccessWrite::Put { table: AccessTable::Users, key, value }]).is_ok() {
+                self.users += 1;
+            }
+        }
+        if self.chance.below(4) == 0 {
+            // An orderly stop into which the power goes.
+            let _ = store.close();
+        }
+    }
+
+    /// The power comes back, and may go again during the recovery.
+    fn recover(&mut self) -> Store {
+        self.disk.restart();
+        while self.chance.below(2) == 0 {
+            self.disk.cut_after(1 + self.chance.below(20));
+            drop(open(&self.disk));
+            self.disk.restart();
+        }
+        open(&self.disk).unwrap()
+    }
+
+    fn cut(&mut self) {
+        let store = self.recover();
+        assert!(store.check(None).unwrap().intact);
+        let content = Content::of(&store);
+        // The batch in flight may have been written whole, or not at all.
+        assert!([self.acked, self.acked + 1].contains(&content.calls), "{} of {}", content.calls, self.acked);
+        assert_eq!(content, Content::after(content.calls));
+        agree_on_calls(&store, content.calls);
+        let users = u64::try_from(store.reader().access_all(AccessTable::Users).unwrap().len()).unwrap();
+        assert!([self.users, self.users + 1].contains(&users), "{users} of {}", self.users);
+        (self.acked, self.users) = (content.calls, users);
+        self.work(store);
+    }
+}
+
+#[test]
+fn no_power_cut_loses_what_was_acknowledged() {
+    let from_env = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let cuts = from_env("MEERKAT_CUTS").unwrap_or(CUTS);
+    let seed = from_env("MEERKAT_SEED").unwrap_or(1);
+    let mut done = 0;
+    for n in 0.. {
+        let mut rig = Rig::new(seed + n);
+        while rig.acked < BATCHES && done < cuts {
+            rig.cut();
+            done += 1;
+        }
+        // What came after the last cut is checked too.
+        rig.disk.restart();
+        rig.cut();
+        if done >= cuts {
+            println!("{done} cuts on {} disks from seed {seed}: nothing lost", n + 1);
+            return;
+        }
+    }
+}
