@@ -6,5 +6,6 @@
 
 pub mod caller;
 pub mod daemon;
+pub mod namespace;
 pub mod seed;
 pub mod wait;
