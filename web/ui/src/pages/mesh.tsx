@@ -1,0 +1,282 @@
+import { useState } from "preact/hooks";
+
+import { api, asProblem, type Problem } from "../api";
+import { brief, count, day, duration } from "../format";
+import { Card } from "../parts/card";
+import { CopyText } from "../parts/copy";
+import { Confirm } from "../parts/dialog";
+import { Field } from "../parts/field";
+import { Icon } from "../parts/icon";
+import { Empty, Failure, Skeleton } from "../parts/states";
+import { useResource } from "../resource";
+import { has } from "../session";
+import { done } from "../toasts";
+import type { Neighbour, Neighbours, Peer } from "../types";
+import { t, tn } from "../words";
+
+export function Mesh() {
+  const neighbours = useResource("neighbours", api.neighbours, ["vouch.changed", "report.*"]);
+  return (
+    <div class="page">
+      <header class="page-head">
+        <h1 tabIndex={-1}>{t("mesh.title")}</h1>
+      </header>
+      <section class="explain" aria-labelledby="vouching">
+        <h2 id="vouching">{t("mesh.vouching")}</h2>
+        <ul>
+          <li>{t("mesh.vouching_1")}</li>
+          <li>{t("mesh.vouching_2")}</li>
+          <li>{t("mesh.vouching_3")}</li>
+        </ul>
+      </section>
+      <div class="halves">
+        <OwnCard />
+        {has("moderator") && <Vouch neighbours={neighbours.data} onVouched={neighbours.reload} />}
+      </div>
+      <Card title={t("mesh.neighbours")}>
+        {neighbours.problem !== undefined && (
+          <Failure problem={neighbours.problem} retry={neighbours.reload} />
+        )}
+        {neighbours.data === undefined && neighbours.problem === undefined && <Skeleton />}
+        {neighbours.data?.items.length === 0 && (
+          <Empty icon="user" title={t("mesh.neighbours_none")} why={t("mesh.neighbours_none_why")} />
+        )}
+        {neighbours.data !== undefined && neighbours.data.items.length > 0 && (
+          <NeighbourTable neighbours={neighbours.data.items} onChanged={neighbours.reload} />
+        )}
+      </Card>
+      <PeersCard />
+    </div>
+  );
+}
+
+function OwnCard() {
+  const { data, problem, reload } = useResource("node", api.node);
+  return (
+    <Card title={t("mesh.card")} why={t("mesh.card_why")}>
+      {problem !== undefined && <Failure problem={problem} retry={reload} />}
+      {data === undefined && problem === undefined && <Skeleton />}
+      {data !== undefined && (
+        <div class="own-card">
+          {/* As an image, the drawing stays inert: no HTML is written into the page. */}
+          <img
+            class="qr"
+            width={176}
+            height={176}
+            src={`data:image/svg+xml,${encodeURIComponent(data.card_svg)}`}
+            alt={t("mesh.card_qr")}
+          />
+          <CopyText label={t("mesh.card_text")} text={data.card} />
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function Vouch({ neighbours, onVouched }: { neighbours: Neighbours | undefined; onVouched: () => void }) {
+  const [card, setCard] = useState("");
+  const [name, setName] = useState("");
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [busy, setBusy] = useState(false);
+  const left = neighbours?.left;
+  const vouch = async (): Promise<void> => {
+    setBusy(true);
+    try {
+      const neighbour = await api.vouch(card.trim(), name.trim());
+      done(t("mesh.vouched", { name: neighbour.name }), async () => {
+        await api.unvouch(neighbour.home);
+      });
+      setCard("");
+      setName("");
+      setProblem(null);
+      onVouched();
+    } catch (error) {
+      setProblem(asProblem(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+  const onName = problem?.field === "name";
+  return (
+    <Card
+      title={t("mesh.vouch")}
+      aside={left === undefined ? undefined : <span class="tag">{tn("mesh.vouch_left", left)}</span>}
+    >
+      {left === 0 ? (
+        <p class="soft">{t("mesh.vouch_full")}</p>
+      ) : (
+        <form
+          class="form"
+          onSubmit={(event) => {
+            event.preventDefault();
+            void vouch();
+          }}
+        >
+          <Field
+            label={t("mesh.vouch_card")}
+            hint={t("mesh.vouch_card_hint")}
+            control="textarea"
+            rows={3}
+            mono
+            value={card}
+            onValue={setCard}
+            error={onName ? null : problem?.message}
+            maxLength={400}
+            autocomplete="off"
+            required
+          />
+          <Field
+            label={t("mesh.vouch_name")}
+            hint={t("mesh.vouch_name_hint")}
+            value={name}
+            onValue={setName}
+            error={onName ? problem.message : null}
+            maxLength={80}
+            autocomplete="off"
+            required
+          />
+          <button type="submit" class="button button-main" disabled={busy}>
+            {t("mesh.vouch_do")}
+          </button>
+        </form>
+      )}
+    </Card>
+  );
+}
+
+function NeighbourTable({
+  neighbours,
+  onChanged,
+}: {
+  neighbours: readonly Neighbour[];
+  onChanged: () => void;
+}) {
+  const [leaving, setLeaving] = useState<Neighbour | null>(null);
+  return (
+    <>
+      <table class="plain">
+        <caption class="hidden">{t("mesh.neighbours")}</caption>
+        <thead>
+          <tr>
+            <th scope="col">{t("mesh.neighbour_name")}</th>
+            <th scope="col">{t("mesh.neighbour_vouched")}</th>
+            <th scope="col" class="cell-end">
+              {t("mesh.neighbour_count")}
+            </th>
+            {has("moderator") && (
+              <th scope="col" class="cell-end">
+                <span class="hidden">{t("lists.column.actions")}</span>
+              </th>
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          {neighbours.map((neighbour) => (
+            <tr key={neighbour.home}>
+              <th scope="row">
+                <div class="caller">
+                  <span class="caller-title">{neighbour.name}</span>
+                  <code class="caller-number" title={neighbour.home}>
+                    {brief(neighbour.home)}
+                  </code>
+                </div>
+              </th>
+              <td>{day(neighbour.vouched)}</td>
+              <td class="cell-end">{count(neighbour.reports)}</td>
+              {has("moderator") && (
+                <td>
+                  <div class="actions">
+                    <button
+                      type="button"
+                      class="icon-button"
+                      aria-label={t("mesh.neighbour_remove", { name: neighbour.name })}
+                      title={t("mesh.neighbour_remove", { name: neighbour.name })}
+                      onClick={() => setLeaving(neighbour)}
+                    >
+                      <Icon name="trash" />
+                    </button>
+                  </div>
+                </td>
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {leaving !== null && (
+        <Confirm
+          title={t("mesh.remove_title", { name: leaving.name })}
+          why={t("mesh.remove_why")}
+          act={t("mesh.remove_do")}
+          onConfirm={async () => {
+            await api.unvouch(leaving.home);
+            done(t("mesh.removed", { name: leaving.name }));
+            onChanged();
+          }}
+          onClose={() => setLeaving(null)}
+        />
+      )}
+    </>
+  );
+}
+
+function PeersCard() {
+  const { data, problem, reload } = useResource("peers", api.peers, ["peer.*"]);
+  return (
+    <Card title={t("mesh.peers")} why={t("mesh.peers_why")}>
+      {problem !== undefined && <Failure problem={problem} retry={reload} />}
+      {data === undefined && problem === undefined && <Skeleton />}
+      {data?.items.length === 0 && (
+        <Empty icon="mesh" title={t("mesh.peers_none")} why={t("mesh.peers_none_why")} />
+      )}
+      {data !== undefined && data.items.length > 0 && <PeerTable peers={data.items} />}
+      {data !== undefined && (
+        <>
+          <h3>{t("mesh.listening")}</h3>
+          {data.listening.length === 0 ? (
+            <p class="soft">{t("mesh.listening_none")}</p>
+          ) : (
+            <ul class="addresses">
+              {data.listening.map((text) => (
+                <li key={text}>
+                  <code>{text}</code>
+                </li>
+              ))}
+            </ul>
+          )}
+        </>
+      )}
+    </Card>
+  );
+}
+
+function PeerTable({ peers }: { peers: readonly Peer[] }) {
+  return (
+    <table class="plain peers">
+      <caption class="hidden">{t("mesh.peers")}</caption>
+      <thead>
+        <tr>
+          <th scope="col">{t("mesh.peer")}</th>
+          <th scope="col" class="wide">
+            {t("mesh.peer_address")}
+          </th>
+          <th scope="col">{t("mesh.peer_found")}</th>
+          <th scope="col">{t("mesh.peer_since")}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {peers.map((peer) => (
+          <tr key={peer.peer}>
+            <th scope="row">
+              <code title={peer.peer}>{brief(peer.peer)}</code>
+            </th>
+            <td class="wide">
+              <code>{peer.address}</code>
+            </td>
+            <td>{t(`mesh.found.${peer.found}`)}</td>
+            <td>{duration(peer.connected_s * 1000)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,284 @@
+import { useEffect, useState } from "preact/hooks";
+
+import { api } from "../api";
+import { useCallFeed } from "../callfeed";
+import { report, retract, setStanding } from "../deeds";
+import { day, share } from "../format";
+import { Meter } from "../parts/badge";
+import { CallTable } from "../parts/calltable";
+import { Card } from "../parts/card";
+import { Choice, Field } from "../parts/field";
+import { Icon } from "../parts/icon";
+import { Empty, Failure, Skeleton } from "../parts/states";
+import { Time } from "../parts/time";
+import { useResource } from "../resource";
+import { has } from "../session";
+import { attempt, done } from "../toasts";
+import type { Category, NumberPage, NumberReport, Standing } from "../types";
+import { t, tn } from "../words";
+
+const CATEGORIES: readonly Category[] = ["spam", "scam", "robocall", "telemarketer", "legit"];
+const STANDINGS: readonly Standing[] = ["allow", "unknown", "block"];
+const ITS_CALLS = 20;
+
+export function NumberDetails({ number }: { number: string }) {
+  const resource = useResource(number, (signal) => api.number(number, signal), [
+    "report.*",
+    "vouch.changed",
+    "lists.changed",
+    "settings.changed",
+    "call.screened",
+  ]);
+  const { data, problem, reload } = resource;
+  return (
+    <div class="page">
+      <a class="link back" href="#/calls">
+        <Icon name="undo" size={16} />
+        {t("calls.title")}
+      </a>
+      {data === undefined && <h1 tabIndex={-1}>{number}</h1>}
+      {problem !== undefined && <Failure problem={problem} retry={reload} />}
+      {data === undefined && problem === undefined && <Skeleton rows={5} />}
+      {data !== undefined && <Found of={data} reload={reload} />}
+    </div>
+  );
+}
+
+interface PartProps {
+  of: NumberPage;
+  reload: () => void;
+}
+
+function Found({ of, reload }: PartProps) {
+  const label = of.entry?.label ?? "";
+  return (
+    <>
+      <header class="number-head">
+        <h1 tabIndex={-1}>{label !== "" ? label : of.spaced}</h1>
+        <p class="soft">
+          {[...(label !== "" ? [of.spaced] : []), tn("number.calls", of.calls)].join(" · ")}
+          {of.last_call !== null && (
+            <>
+              {", "}
+              {t("number.last", { when: "" })}
+              <Time unix={of.last_call} />
+            </>
+          )}
+        </p>
+      </header>
+      <div class="columns">
+        <div class="column-main">
+          <Assessment of={of} />
+          <WhoSays reports={of.reports} />
+          <ItsCalls number={of.number} />
+        </div>
+        {has("member") && (
+          <div class="column-side">
+            <OwnReport of={of} reload={reload} />
+            <OwnRule of={of} reload={reload} />
+          </div>
+        )}
+      </div>
+    </>
+  );
+}
+
+function Assessment({ of }: { of: NumberPage }) {
+  const { verdict, risk, reasons } = of.assessment;
+  return (
+    <section class={`assessment assessment-${verdict}`} aria-label={t("number.now")}>
+      <span class="assessment-icon">
+        <Icon name={verdict} size={28} />
+      </span>
+      <div>
+        <p class="assessment-when">{t("number.now")}</p>
+        <h2>{t(`verdict.${verdict}.now`)}</h2>
+        <ul class="why" aria-label={t("number.why")}>
+          {reasons.map((reason) => (
+            <li key={reason.code}>{reason.words}</li>
+          ))}
+        </ul>
+        <p class="assessment-figures">
+          <Meter value={risk} label={t("call.risk", { n: share(risk) })} tone={verdict} />
+          <Meter
+            value={of.reputation}
+            label={t("number.reputation", { n: share(of.reputation) })}
+            tone="neutral"
+          />
+        </p>
+      </div>
+    </section>
+  );
+}
+
+function WhoSays({ reports }: { reports: readonly NumberReport[] }) {
+  const confirmations = new Set(reports.filter((r) => r.weight > 0 && !r.own).map((r) => r.home)).size;
+  return (
+    <Card
+      title={t("number.who")}
+      why={confirmations === 0 ? t("number.no_confirmations") : tn("number.confirmations", confirmations)}
+    >
+      {reports.length === 0 ? (
+        <Empty icon="mesh" title={t("number.who_none")} why={t("number.who_none_why")} />
+      ) : (
+        <table class="plain">
+          <caption class="hidden">{t("number.who_caption")}</caption>
+          <thead>
+            <tr>
+              <th scope="col">{t("number.column.home")}</th>
+              <th scope="col">{t("number.column.says")}</th>
+              <th scope="col" class="wide">
+                {t("number.column.day")}
+              </th>
+              <th scope="col">{t("number.column.weight")}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {reports.map((r) => (
+              <tr key={`${r.home} ${r.day} ${r.category}`}>
+                <th scope="row" title={r.home}>
+                  {r.own ? t("number.own") : (r.name ?? t("number.stranger"))}
+                </th>
+                <td>
+                  <span class={`tag tag-${r.category === "legit" ? "allow" : "block"}`}>
+                    {t(`category.${r.category}`)}
+                  </span>
+                </td>
+                <td class="wide">{day(r.day)}</td>
+                <td class="soft">
+                  {t(r.own ? "number.counts_own" : r.weight > 0 ? "number.counts" : "number.counts_not")}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Card>
+  );
+}
+
+function ItsCalls({ number }: { number: string }) {
+  const feed = useCallFeed({ verdict: null, number }, ITS_CALLS);
+  return (
+    <Card title={t("number.log")}>
+      {feed.problem !== undefined && <Failure problem={feed.problem} retry={feed.reload} />}
+      {feed.calls === undefined && feed.problem === undefined && <Skeleton />}
+      {feed.calls?.length === 0 && (
+        <Empty icon="calls" title={t("number.log_none")} why={t("number.log_none_why")} />
+      )}
+      {feed.calls !== undefined && feed.calls.length > 0 && (
+        <CallTable
+          caption={t("number.log_caption")}
+          calls={feed.calls}
+          fresh={feed.fresh}
+          withCaller={false}
+          withActions={false}
+        />
+      )}
+      {feed.next !== null && (
+        <div class="more">
+          <button type="button" class="button" disabled={feed.loadingMore} onClick={feed.more}>
+            {feed.loadingMore ? t("app.loading_more") : t("app.more")}
+          </button>
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function OwnReport({ of, reload }: PartProps) {
+  const [busy, setBusy] = useState(false);
+  const own = of.own_report;
+  const press = async (category: Category): Promise<void> => {
+    setBusy(true);
+    if (own?.category === category) await retract(of.number, category);
+    else await report(of.number, category, own?.category ?? null);
+    setBusy(false);
+    reload();
+  };
+  return (
+    <Card title={t("number.report")} why={t("number.report_why")}>
+      <div class="report-buttons" role="group" aria-label={t("number.report")}>
+        {CATEGORIES.map((category) => (
+          <button
+            key={category}
+            type="button"
+            class={`button toggle ${category === "legit" ? "toggle-allow" : "toggle-block"}`}
+            aria-pressed={own?.category === category}
+            aria-disabled={busy}
+            onClick={() => {
+              if (!busy) void press(category);
+            }}
+          >
+            <Icon name={category === "legit" ? "thumb" : "flag"} size={18} />
+            {t(`category.${category}`)}
+          </button>
+        ))}
+      </div>
+      {own !== null && (
+        <p class="soft">
+          {t("number.reported_on", {
+            category: t(`category.${own.category}`).toLowerCase(),
+            day: day(own.day),
+          })}
+        </p>
+      )}
+    </Card>
+  );
+}
+
+function OwnRule({ of, reload }: PartProps) {
+  const entry = of.entry;
+  const exact = entry?.kind === "number" ? entry : null;
+  const [label, setLabel] = useState(exact?.label ?? "");
+  const [notes, setNotes] = useState(exact?.notes ?? "");
+  useEffect(() => {
+    setLabel(exact?.label ?? "");
+    setNotes(exact?.notes ?? "");
+  }, [exact?.label, exact?.notes]);
+  const changed = label !== (exact?.label ?? "") || notes !== (exact?.notes ?? "");
+  const save = async (): Promise<void> => {
+    await attempt(async () => {
+      await api.setEntry(of.number, { standing: exact?.standing ?? "unknown", label, notes });
+      done(t("app.saved"));
+    });
+    reload();
+  };
+  return (
+    <Card title={t("number.rule")} why={t("number.rule_why")}>
+      <Choice
+        label={t("number.rule")}
+        hideLabel
+        value={exact?.standing ?? "unknown"}
+        onValue={(standing) => void setStanding(of.number, standing, exact).then(reload)}
+        options={STANDINGS.map((value) => ({ value, label: t(`standing.${value}`), tone: `tone-${value}` }))}
+      />
+      <form
+        class="form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void save();
+        }}
+      >
+        <Field
+          label={t("lists.label")}
+          hint={t("lists.label_hint")}
+          value={label}
+          onValue={setLabel}
+          maxLength={80}
+        />
+        <Field
+          label={t("lists.notes")}
+          control="textarea"
+          rows={3}
+          value={notes}
+          onValue={setNotes}
+          maxLength={2000}
+        />
+        <button type="submit" class="button" disabled={!changed}>
+          {t("app.save")}
+        </button>
+      </form>
+    </Card>
+  );
+}

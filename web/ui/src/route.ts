@@ -1,0 +1,68 @@
+/** Which page the address names. The node serves one document, so the page's place is behind the `#`. */
+
+export type SystemTab = "node" | "settings" | "config" | "keys";
+
+export type Route =
+  | { page: "home" }
+  | { page: "calls" }
+  | { page: "lists" }
+  | { page: "number"; number: string }
+  | { page: "mesh" }
+  | { page: "system"; tab: SystemTab }
+  | { page: "claim"; token: string }
+  | { page: "missing"; address: string };
+
+const SYSTEM_TABS: readonly SystemTab[] = ["node", "settings", "config", "keys"];
+
+/** Reads `location.hash`. */
+export function parse(hash: string): Route {
+  const text = hash.replace(/^#/, "");
+  if (text.startsWith("claim=")) return { page: "claim", token: decode(text.slice("claim=".length)) };
+  const [first = "", second, ...rest] = text.replace(/^\//, "").split("/").map(decode);
+  const missing: Route = { page: "missing", address: text };
+  if (rest.length > 0) return missing;
+  switch (first) {
+    case "":
+      return second === undefined ? { page: "home" } : missing;
+    case "calls":
+      if (second === undefined || second === "") return { page: "calls" };
+      return second === "lists" ? { page: "lists" } : missing;
+    case "number":
+      return second === undefined || second === "" ? missing : { page: "number", number: second };
+    case "mesh":
+      return second === undefined ? { page: "mesh" } : missing;
+    case "system": {
+      const tab = SYSTEM_TABS.find((name) => name === (second ?? "node"));
+      return tab === undefined ? missing : { page: "system", tab };
+    }
+    default:
+      return missing;
+  }
+}
+
+/** The address of a page, for an `href`. */
+export function address(route: Exclude<Route, { page: "missing" | "claim" }>): string {
+  switch (route.page) {
+    case "home":
+      return "#/";
+    case "calls":
+      return "#/calls";
+    case "lists":
+      return "#/calls/lists";
+    case "number":
+      // A plus sign is legal there and reads better than %2B.
+      return `#/number/${encodeURIComponent(route.number).replaceAll("%2B", "+")}`;
+    case "mesh":
+      return "#/mesh";
+    case "system":
+      return route.tab === "node" ? "#/system" : `#/system/${route.tab}`;
+  }
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
