@@ -82,7 +82,8 @@ impl Framer {
         if total > MESSAGE_BYTES {
             return Err("message too long");
         }
-        self.searched = end;
+        // The end of the headers must be found again when more of the body has come.
+        self.searched = end - 1;
         if self.buffer.len() < total {
             return Ok(None);
         }

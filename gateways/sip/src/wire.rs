@@ -110,7 +110,12 @@ fn stand_in(head: &[u8]) -> String {
         for chunk in line.utf8_chunks() {
             for character in chunk.valid().chars() {
                 let bracket = quoted && matches!(character, '<' | '>');
-                text.push(if bracket { stand_in_of(u8::try_from(character).unwrap_or(b'?')) } else { character });
+                if bracket || stood_for(character).is_some() {
+                    // Somebody's own private-use characters are treated as bytes too: nothing is ambiguous.
+                    text.extend(character.encode_utf8(&mut [0; 4]).bytes().map(stand_in_of));
+                } else {
+                    text.push(character);
+                }
                 quoted ^= character == '"' && !escaped;
                 escaped = character == '\\' && quoted && !escaped;
             }
@@ -172,8 +177,10 @@ mod tests {
 
     #[test]
     fn stand_ins_never_write_line_ends() {
-        let message = "SIP/2.0 200 OK\r\nFrom: \u{E00D}\u{E00A}X: y\r\n\r\n".as_bytes();
-        assert_eq!(put_back(message), message);
+        let message = "SIP/2.0 200 OK\r\nFrom: \u{E00D}\u{E00A}X: y\u{E03C}\r\n\r\n".as_bytes();
+        assert_eq!(screen(message), Screened::Take(stand_in(message).into_bytes()));
+        assert_eq!(put_back(stand_in(message).as_bytes()), message);
+        assert_eq!(put_back("\u{E00D}\u{E00A}".as_bytes()), "\u{E00D}\u{E00A}".as_bytes());
     }
 
     #[test]
