@@ -186,3 +186,22 @@ fn versions_and_lints_stand_in_one_place() {
         }
     }
 }
+
+#[test]
+fn every_dependency_is_used_and_has_its_reason() {
+    let manifest: toml::Table =
+        fs::read_to_string(root().join("Cargo.toml")).expect("readable").parse().expect("a manifest is TOML");
+    let table = manifest["workspace"]["dependencies"].as_table().expect("the workspace has a table of dependencies");
+    let reasons = fs::read_to_string(root().join("design/dependencies.md")).expect("readable");
+    let metadata = metadata();
+    let used: BTreeSet<_> = metadata
+        .packages
+        .iter()
+        .flat_map(|p| &p.dependencies)
+        .map(|d| d.rename.as_ref().unwrap_or(&d.name).as_str())
+        .collect();
+    for (name, _) in table.iter().filter(|(_, value)| value.get("path").is_none()) {
+        assert!(used.contains(name.as_str()), "no package uses {name}: take it out of the workspace's table");
+        assert!(reasons.contains(&format!("`{name}`")), "design/dependencies.md does not say why {name}");
+    }
+}
