@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rsipstack::sip::prelude::ToTypedHeader;
 use rsipstack::sip::{Header, HeadersExt, Method, Request, SipMessage, StatusCode};
 use rsipstack::transaction::endpoint::{MessageInspector, TransportEventInspector};
 use rsipstack::transport::{SipAddr, SipConnection, TransportEvent};
@@ -66,27 +67,41 @@ fn fault(request: &Request) -> Option<StatusCode> {
     (!(tagged && addressed && numbered && identified)).then_some(StatusCode::BadRequest)
 }
 
-/// Writes this line's own address into the requests it sends over streams: the stack knows only the far end's.
-pub(crate) struct OwnAddress(pub(crate) Arc<Line>);
+/// Puts right what the stack writes into this line's requests.
+pub(crate) struct Outgoing(pub(crate) Arc<Line>);
 
-impl MessageInspector for OwnAddress {
+impl MessageInspector for Outgoing {
     fn before_send(&self, mut message: SipMessage, _to: Option<&SipAddr>) -> SipMessage {
-        if let SipMessage::Request(request) = &mut message
-            && let Ok(via) = request.via_header_mut()
-        {
-            let address = self.0.address();
-            // A Via the stack itself has written can be read again.
-            let _ = via.update_first_value(|value| {
-                use rsipstack::sip::prelude::ToTypedHeader;
-                let mut typed = value.typed()?;
-                typed.uri.host_with_port = address.into();
-                Ok(typed.into())
-            });
+        if let SipMessage::Request(request) = &mut message {
+            if self.0.settings.transport == crate::Transport::Tcp {
+                own_via(request, self.0.address());
+            }
+            plain_qop(request);
         }
         message
     }
 
     fn after_received(&self, message: SipMessage, _from: Option<&SipAddr>) -> SipMessage {
         message
+    }
+}
+
+/// Of a stream the stack knows only the far end's address, and writes that into Via.
+fn own_via(request: &mut Request, address: std::net::SocketAddr) {
+    let Ok(via) = request.via_header_mut() else { return };
+    // A Via the stack itself has written can be read again.
+    let _ = via.update_first_value(|value| {
+        let mut typed = value.typed()?;
+        typed.uri.host_with_port = address.into();
+        Ok(typed.into())
+    });
+}
+
+/// The stack writes `qop="auth"`; RFC 3261 25.1 has no quotes there, and there are routers that insist.
+fn plain_qop(request: &mut Request) {
+    for header in request.headers.iter_mut() {
+        if let Header::Authorization(login) = header {
+            *login = login.value().replace("qop=\"auth\"", "qop=auth").as_str().into();
+        }
     }
 }

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::call::{self, Signal};
 use crate::counters::Counters;
 use crate::desk::Desk;
-use crate::gate::{Gate, OwnAddress};
+use crate::gate::{Gate, Outgoing};
 use crate::registration;
 use crate::settings::{LineSettings, Mode, Transport};
 use crate::sources::Sources;
@@ -279,10 +279,8 @@ async fn prepare(line: &Arc<Line>, socket: Bound) -> rsipstack::Result<Arc<Endpo
     builder
         .with_user_agent("Meerkat")
         .with_cancel_token(line.stopped.child_token())
+        .with_inspector(Box::new(Outgoing(Arc::clone(line))))
         .with_transport_inspector(Box::new(Gate(Arc::clone(line))));
-    if matches!(socket, Bound::Tcp(_)) {
-        builder.with_inspector(Box::new(OwnAddress(Arc::clone(line))));
-    }
     let endpoint = Arc::new(builder.with_transport_layer(layer).build());
     match socket {
         Bound::Udp(socket) => {

@@ -92,7 +92,9 @@ pub(crate) async fn keep(line: &Arc<Line>, endpoint: &EndpointInnerRef, account:
             }
         };
         tokio::select! {
-            () = account.rest(pause) => {}
+            lost = account.rest(pause) => if lost {
+                line.set_state(LineState::Registering).await;
+            },
             () = line.stop.cancelled() => break,
         }
     }
@@ -264,8 +266,8 @@ impl<'a> Account<'a> {
         (granted / 2).clamp(Duration::from_secs(1), Duration::from_secs(self.settings.refresh_s.into()))
     }
 
-    /// Waits, keeping the way open; returns early when the stream to the router is lost.
-    async fn rest(&self, pause: Duration) {
+    /// Waits, keeping the way open; returns early, with `true`, when the stream to the router is lost.
+    async fn rest(&self, pause: Duration) -> bool {
         let end = Instant::now() + pause;
         let broken = async {
             match self.stream.as_ref().filter(|_| self.registered) {
@@ -278,10 +280,10 @@ impl<'a> Account<'a> {
             let next = end.min(Instant::now() + KEEPALIVE);
             tokio::select! {
                 () = tokio::time::sleep_until(next) => {}
-                () = &mut broken => return,
+                () = &mut broken => return true,
             }
             if next == end {
-                return;
+                return false;
             }
             self.keep_alive().await;
         }
