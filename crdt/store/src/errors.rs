@@ -83,6 +83,13 @@ impl Fault {
         match self {
             Self::Redb(redb::Error::Io(e)) => trouble_of(e),
             Self::NearlyFull(_) => Trouble::Full,
+            // Every table was made with the file.
+            Self::Redb(
+                redb::Error::TableDoesNotExist(_)
+                | redb::Error::TableTypeMismatch { .. }
+                | redb::Error::TableIsMultimap(_)
+                | redb::Error::TypeDefinitionChanged { .. },
+            ) => Trouble::Damaged,
             Self::Redb(redb::Error::Corrupted(_)) | Self::Damaged(_) | Self::Panicked(_) => Trouble::Damaged,
             Self::Redb(_) | Self::Random(_) | Self::TooLarge | Self::Closed | Self::Unopenable => Trouble::Other,
         }

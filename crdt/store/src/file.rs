@@ -4,7 +4,7 @@
 
 use std::{
     any::Any,
-    fmt,
+    fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
@@ -32,6 +32,16 @@ const REOPEN_PAUSE: Duration = Duration::from_secs(2);
 pub(crate) enum Source {
     File(PathBuf),
     Backend(Arc<dyn StorageBackend>),
+}
+
+impl Source {
+    /// Nothing was ever written there.
+    pub(crate) fn is_empty(&self) -> io::Result<bool> {
+        Ok(0 == match self {
+            Self::File(path) => std::fs::metadata(path)?.len(),
+            Self::Backend(backend) => backend.len()?,
+        })
+    }
 }
 
 impl fmt::Debug for Source {

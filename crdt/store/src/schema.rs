@@ -76,11 +76,12 @@ fn not_newer(found: u32, migrations: &[Migration]) -> Result<(), OpenError> {
 /// Makes the tables of a new file, or leads an old one step by step to today's version. Says how the last run ended.
 pub(crate) fn prepare(
     handle: &Handle,
+    is_new: bool,
     migrations: &[Migration],
     wall: Option<i64>,
     fault: impl Fn(Fault) -> OpenError,
 ) -> Result<Run, OpenError> {
-    if handle.read(|reading| Ok(reading.txn.list_tables()?.next().is_none())).map_err(&fault)? {
+    if is_new {
         let run = Run { clean: true, last_check: wall };
         handle.write(|writing| create(writing, newest(migrations), run)).map_err(&fault)?;
         return Ok(run);

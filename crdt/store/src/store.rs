@@ -103,9 +103,12 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let place = folder.as_ref().map_or_else(Default::default, Folder::database);
         let fault = |fault| OpenError::of_fault(&place, fault);
-        schema::refuse_newer(&source, migrations)?;
+        let is_new = source.is_empty().map_err(|e| OpenError::of_io(&place, e))?;
+        if !is_new {
+            schema::refuse_newer(&source, migrations)?;
+        }
         let handle = Handle::open(source, options.cache_bytes, options.reserve_bytes, Seal::new(key)).map_err(fault)?;
-        let last = schema::prepare(&handle, migrations, options.wall, fault)?;
+        let last = schema::prepare(&handle, is_new, migrations, options.wall, fault)?;
         let run = Mutex::new(Progress { last, marked: false });
         Ok(Self { handle: Arc::new(handle), run, _folder: folder })
     }
