@@ -1,1 +1,37 @@
-//! To be written.
+//! The local page of a node and its API.
+//!
+//! **What holds.** Nobody gets in who is not in the book; what no table of roles allows is refused; what comes from
+//! outside is bounded before it is read; an error says whose fault it is; nothing that leaves here can run as script.
+//! The page needs nothing from anywhere else.
+//!
+//! **What is absent.** No decision about calls, no clock, no file, no listener: the daemon hands over a [`Wiring`] and
+//! serves the [`router`]. Text from outside passes through as JSON and is markup nowhere.
+
+#![forbid(unsafe_code)]
+
+mod access;
+mod assets;
+mod calls;
+mod events;
+mod extract;
+mod history;
+mod lists;
+mod mesh;
+mod numbers;
+mod openapi;
+mod problem;
+mod reports;
+mod routes;
+mod security;
+mod system;
+#[cfg(test)]
+mod testing;
+mod wiring;
+mod words;
+
+pub use access::{Access, AccessOrder, AccessRecord, ClaimToken, Role};
+pub use events::EventLog;
+pub use openapi::openapi_document;
+pub use problem::Problem;
+pub use routes::{local_router, router};
+pub use wiring::{Clock, ConfigItem, ConfigProblem, Machine, Order, Origin, Wiring};

@@ -1,0 +1,24 @@
+//! Who may come in and what they may do. Deny by default: what no table allows is refused.
+//!
+//! The book of users, sessions and keys lives in memory and in the store's access tables; the records come at start by
+//! [`Access::restore`], and until then nobody gets in by cookie or key.
+
+mod book;
+mod claim;
+mod door;
+mod keys;
+mod limits;
+mod records;
+mod roles;
+mod routes;
+mod secrets;
+mod sessions;
+
+pub use book::{Access, AccessOrder, AccessRecord};
+pub use claim::ClaimToken;
+pub use records::Role;
+
+pub(crate) use door::{Caller, Door, Gate, enter, hosts};
+pub(crate) use keys::key_routes;
+pub(crate) use roles::{Need, TABLE};
+pub(crate) use routes::{claim_by_socket, session_routes};

@@ -1,0 +1,65 @@
+//! Which role each operation needs. What is not in this table is refused; the OpenAPI document takes its security from
+//! here, and a test asks every operation as every role.
+
+use crate::access::Role;
+
+/// What an operation needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Nothing: anybody who reaches the page.
+    Public,
+    /// At least this role.
+    At(Role),
+    /// The control socket.
+    Socket,
+}
+
+use Need::{At, Public, Socket};
+use Role::{Admin, Member, Moderator, Viewer};
+
+/// Method, path, need.
+pub(crate) const TABLE: &[(&str, &str, Need)] = &[
+    ("GET", "/health", Public),
+    ("GET", "/api/v1/openapi.json", Public),
+    ("GET", "/api/v1/session", Public),
+    ("POST", "/api/v1/session", Public),
+    ("DELETE", "/api/v1/session", At(Viewer)),
+    ("POST", "/api/v1/claim", Public),
+    ("GET", "/api/v1/summary", At(Viewer)),
+    ("GET", "/api/v1/calls", At(Viewer)),
+    ("GET", "/api/v1/calls/stats", At(Viewer)),
+    ("GET", "/api/v1/calls/{seq}", At(Viewer)),
+    ("GET", "/api/v1/numbers", At(Viewer)),
+    ("GET", "/api/v1/numbers/{number}", At(Viewer)),
+    ("PUT", "/api/v1/lists/{subject}", At(Member)),
+    ("DELETE", "/api/v1/lists/{subject}", At(Member)),
+    ("POST", "/api/v1/reports", At(Member)),
+    ("DELETE", "/api/v1/reports/{number}", At(Member)),
+    ("GET", "/api/v1/peers", At(Viewer)),
+    ("GET", "/api/v1/neighbours", At(Viewer)),
+    ("POST", "/api/v1/vouches", At(Moderator)),
+    ("DELETE", "/api/v1/vouches/{home}", At(Moderator)),
+    ("GET", "/api/v1/node", At(Viewer)),
+    ("GET", "/api/v1/settings", At(Viewer)),
+    ("PUT", "/api/v1/settings", At(Moderator)),
+    ("GET", "/api/v1/config", At(Admin)),
+    ("GET", "/api/v1/api-keys", At(Admin)),
+    ("POST", "/api/v1/api-keys", At(Admin)),
+    ("DELETE", "/api/v1/api-keys/{id}", At(Admin)),
+    ("GET", "/api/v1/events", At(Viewer)),
+    ("GET", "/api/v1/events/stream", At(Viewer)),
+    ("GET", "/api/v1/events/ws", At(Viewer)),
+    ("POST", "/api/v1/local/claim", Socket),
+];
+
+/// What the operation needs; `None` is in no table and refused. HEAD asks as GET does.
+pub(crate) fn need(method: &str, path: &str) -> Option<Need> {
+    let method = if method == "HEAD" { "GET" } else { method };
+    TABLE.iter().find(|(m, p, _)| *m == method && *p == path).map(|(_, _, need)| *need)
+}
+
+/// The methods that a path knows, for `Allow`.
+pub(crate) fn methods(path: &str) -> String {
+    let of = TABLE.iter().filter(|(_, p, _)| *p == path).map(|(method, _, _)| *method);
+    of.flat_map(|m| if m == "GET" { vec!["GET", "HEAD"] } else { vec![m] }).collect::<Vec<_>>().join(", ")
+}

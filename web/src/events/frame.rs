@@ -1,0 +1,200 @@
+//! Events as the page and programs see them: one form for all three doors.
+
+use meerkat_core::{Alarm, Event as Core};
+use meerkat_protocols::wishes::Lists;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    calls::{Call, CallEnd},
+    words::{LineWord, line_state},
+};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Event {
+    /// Rises for ever, over restarts too.
+    pub(crate) id: u64,
+    /// Unix seconds; null if the clock was not set.
+    pub(crate) at: Option<i64>,
+    #[serde(flatten)]
+    pub(crate) what: What,
+}
+
+/// The kinds of events and what each carries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", content = "data")]
+pub(crate) enum What {
+    /// A call rings and is decided.
+    #[serde(rename = "call.screened")]
+    CallScreened(Box<Call>),
+    /// A call has ended.
+    #[serde(rename = "call.ended")]
+    CallEnded(EndedCall),
+    /// A call is on disk.
+    #[serde(rename = "call.saved")]
+    CallSaved(SavedCall),
+    /// An entry of the lists was set or removed.
+    #[serde(rename = "lists.changed")]
+    ListsChanged(ChangedSubject),
+    #[serde(rename = "settings.changed")]
+    SettingsChanged(Nothing),
+    #[serde(rename = "report.made")]
+    ReportMade(AboutNumber),
+    #[serde(rename = "report.retracted")]
+    ReportRetracted(AboutNumber),
+    /// Somebody else's word on a number came, or was taken back.
+    #[serde(rename = "report.received")]
+    ReportReceived(AboutNumber),
+    #[serde(rename = "vouch.changed")]
+    VouchChanged(AboutHome),
+    #[serde(rename = "peer.connected")]
+    PeerConnected(AboutPeer),
+    #[serde(rename = "peer.disconnected")]
+    PeerDisconnected(AboutPeer),
+    #[serde(rename = "line.changed")]
+    LineChanged(ChangedLine),
+    #[serde(rename = "alarm.raised")]
+    AlarmRaised(AlarmWords),
+    #[serde(rename = "alarm.cleared")]
+    AlarmCleared(AlarmWords),
+    /// Events were lost to this reader: fetch everything again. Those after this id follow without loss.
+    #[serde(rename = "gap")]
+    Gap(Nothing),
+}
+
+/// A call that has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct EndedCall {
+    seq: u64,
+    #[serde(flatten)]
+    end: CallEnd,
+}
+
+/// A call that is on disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct SavedCall {
+    seq: u64,
+}
+
+/// An entry that changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ChangedSubject {
+    /// `+4930901820` or `+4930*`.
+    subject: String,
+}
+
+/// Nothing further.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Nothing {}
+
+/// Which number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct AboutNumber {
+    number: String,
+}
+
+/// Which home.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct AboutHome {
+    home: String,
+}
+
+/// Which peer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct AboutPeer {
+    peer: String,
+}
+
+/// A line and its state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ChangedLine {
+    name: String,
+    state: LineWord,
+    words: String,
+}
+
+/// An alarm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct AlarmWords {
+    code: String,
+    words: String,
+}
+
+impl What {
+    /// The event as it is shown; labels come from the home's lists.
+    pub(crate) fn of(event: &Core, lists: &Lists) -> Self {
+        let number = |n: &meerkat_protocols::number::E164| AboutNumber { number: n.reveal() };
+        let peer = |p: &meerkat_protocols::mesh::Peer| AboutPeer { peer: p.to_string() };
+        let alarm = |a: &Alarm| AlarmWords { code: a.code().to_owned(), words: a.words() };
+        match event {
+            Core::CallScreened(call) => Self::CallScreened(Box::new(Call::of(call, None, lists))),
+            Core::CallEnded(end) => Self::CallEnded(EndedCall { seq: end.seq.0, end: end.into() }),
+            Core::CallSaved(seq) => Self::CallSaved(SavedCall { seq: seq.0 }),
+            Core::ListsChanged(subject) => Self::ListsChanged(ChangedSubject { subject: subject.key() }),
+            Core::SettingsChanged => Self::SettingsChanged(Nothing {}),
+            Core::ReportMade(n) => Self::ReportMade(number(n)),
+            Core::ReportRetracted(n) => Self::ReportRetracted(number(n)),
+            Core::ReportReceived(n) => Self::ReportReceived(number(n)),
+            Core::VouchChanged(home) => Self::VouchChanged(AboutHome { home: home.to_string() }),
+            Core::PeerConnected(p) => Self::PeerConnected(peer(p)),
+            Core::PeerDisconnected(p) => Self::PeerDisconnected(peer(p)),
+            Core::LineChanged(line, state) => {
+                let (word, words) = line_state(state);
+                Self::LineChanged(ChangedLine { name: line.0.clone(), state: word, words })
+            }
+            Core::AlarmRaised(a) => Self::AlarmRaised(alarm(a)),
+            Core::AlarmCleared(a) => Self::AlarmCleared(alarm(a)),
+        }
+    }
+
+    /// The event's type as it is written.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::CallScreened(_) => "call.screened",
+            Self::CallEnded(_) => "call.ended",
+            Self::CallSaved(_) => "call.saved",
+            Self::ListsChanged(_) => "lists.changed",
+            Self::SettingsChanged(_) => "settings.changed",
+            Self::ReportMade(_) => "report.made",
+            Self::ReportRetracted(_) => "report.retracted",
+            Self::ReportReceived(_) => "report.received",
+            Self::VouchChanged(_) => "vouch.changed",
+            Self::PeerConnected(_) => "peer.connected",
+            Self::PeerDisconnected(_) => "peer.disconnected",
+            Self::LineChanged(_) => "line.changed",
+            Self::AlarmRaised(_) => "alarm.raised",
+            Self::AlarmCleared(_) => "alarm.cleared",
+            Self::Gap(_) => "gap",
+        }
+    }
+}
+
+/// Which types a reader wants: `call.ended`, `call.*`, `*`; none given means all. A gap is always told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Wanted(Vec<String>);
+
+impl Wanted {
+    const MAX_PATTERNS: usize = 32;
+    const MAX_PATTERN_BYTES: usize = 40;
+
+    /// The patterns, unless there are too many or too long ones.
+    pub(crate) fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let mut all = vec![];
+        for pattern in patterns.into_iter().map(str::trim).filter(|p| !p.is_empty()) {
+            if all.len() == Self::MAX_PATTERNS || pattern.len() > Self::MAX_PATTERN_BYTES {
+                return None;
+            }
+            all.push(pattern.to_owned());
+        }
+        Some(Self(all))
+    }
+
+    pub(crate) fn wants(&self, kind: &str) -> bool {
+        let fits = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(beginning) => kind.starts_with(beginning),
+            None => kind == pattern,
+        };
+        self.0.is_empty() || kind == "gap" || self.0.iter().any(fits)
+    }
+}
