@@ -14,7 +14,7 @@ pub(crate) fn run() -> Outcome {
     let deny = DENY.path()?;
     show(program(&deny).args(["--locked", "check", "licenses", "bans", "sources"]))?;
     if advisories_at_hand() {
-        return show(program(&deny).args(["--locked", "check", "--disable-fetch", "advisories"]));
+        return show(program(&deny).args(["--locked", "--offline", "check", "advisories"]));
     }
     eprintln!("known faults were not looked up: no database of advisories on this machine (`cargo deny fetch db`)");
     Ok(())
