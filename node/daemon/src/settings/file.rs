@@ -54,12 +54,9 @@ pub(super) fn read(path: &Path, problems: &mut Vec<Problem>) -> File {
             Ok(table) => Walk { text: &text, file: &mut file, problems }.root(table.get_ref()),
             Err(error) => problems.push(syntax(path, &text, &error)),
         },
-        Err((words, remedy)) => problems.push(Problem {
-            file: path.display().to_string(),
-            line: None,
-            words,
-            remedy: remedy.to_owned(),
-        }),
+        Err((words, remedy)) => {
+            problems.push(Problem { file: path.display().to_string(), line: None, words, remedy: remedy.to_owned() });
+        }
     }
     file
 }
@@ -143,7 +140,11 @@ impl Walk<'_> {
     fn telephone_line(&mut self, table: &Spanned<DeValue<'_>>) {
         let begins = self.line(table);
         let DeValue::Table(entries) = table.get_ref() else {
-            return self.problem(begins, "`line` holds something else than tables", "write [[line]], with two brackets");
+            return self.problem(
+                begins,
+                "`line` holds something else than tables",
+                "write [[line]], with two brackets",
+            );
         };
         let mut values = BTreeMap::new();
         for (key, value) in entries {

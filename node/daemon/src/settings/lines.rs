@@ -149,7 +149,8 @@ impl<'a> OneLine<'a> {
         let stray = ACCOUNT_KEYS.into_iter().find_map(|key| Some((key, self.table.values.get(key)?.line)));
         let Some((key, line)) = stray else { return Some(Mode::Direct) };
         let origin = self.layers.at(line);
-        let wrong = Wrong::new("a line with mode = \"direct\" has no account", "write mode = \"registered\", or remove it");
+        let wrong =
+            Wrong::new("a line with mode = \"direct\" has no account", "write mode = \"registered\", or remove it");
         self.wrong(key, &origin, wrong)
     }
 
@@ -196,7 +197,7 @@ impl<'a> OneLine<'a> {
     fn trouble(&mut self, trouble: &Trouble) {
         let (key, remedy) = match trouble {
             Trouble::Setting { field, remedy, .. } => (field.rsplit('.').next().unwrap_or(field), remedy.clone()),
-            other => ("name", other.to_string()),
+            other @ Trouble::SameName(_) => ("name", other.to_string()),
         };
         let line = self.table.values.get(key).map_or(self.table.line, |written| written.line);
         let origin = self.layers.at(line);

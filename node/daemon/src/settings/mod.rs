@@ -26,12 +26,8 @@ use layers::Layers;
 /// Where the page is, unless told otherwise: this machine only.
 pub const DEFAULT_WEB: &str = "127.0.0.1:8780";
 /// Where peers are awaited, unless told otherwise.
-pub const DEFAULT_LISTEN: [&str; 4] = [
-    "/ip4/0.0.0.0/tcp/4787",
-    "/ip6/::/tcp/4787",
-    "/ip4/0.0.0.0/udp/4787/quic-v1",
-    "/ip6/::/udp/4787/quic-v1",
-];
+pub const DEFAULT_LISTEN: [&str; 4] =
+    ["/ip4/0.0.0.0/tcp/4787", "/ip6/::/tcp/4787", "/ip4/0.0.0.0/udp/4787/quic-v1", "/ip6/::/udp/4787/quic-v1"];
 
 /// Every setting outside the telephone lines, as the file spells it.
 const KEYS: [&str; 13] = [

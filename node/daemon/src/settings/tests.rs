@@ -138,7 +138,8 @@ fn what_is_wrong_above_leaves_what_is_right_below() {
 
 #[test]
 fn broken_syntax_names_the_line_and_everything_is_default() {
-    let machine = Machine::with("[web]\nlisten = \"127.0.0.1:1\"\n[node]\nname = Cellar\npassword = \"s3cret-words\"\n");
+    let machine =
+        Machine::with("[web]\nlisten = \"127.0.0.1:1\"\n[node]\nname = Cellar\npassword = \"s3cret-words\"\n");
     let loaded = machine.load();
     let (line, words, remedy) = problem(&loaded);
     assert_eq!((line, loaded.problems[0].file.clone()), (Some(4), machine.path("config.toml").display().to_string()));
@@ -243,7 +244,10 @@ fn a_line_is_read_whole_and_its_password_shown_by_nobody() {
     let loaded = Machine::with(LINE).load();
     assert_eq!(loaded.problems, []);
     let line = &loaded.settings.lines[0];
-    assert_eq!((line.name.as_str(), line.block, line.hold_ms, line.pass_code), ("home", BlockBy::AnswerAndHangUp, 2500, 486));
+    assert_eq!(
+        (line.name.as_str(), line.block, line.hold_ms, line.pass_code),
+        ("home", BlockBy::AnswerAndHangUp, 2500, 486)
+    );
     assert_eq!((line.allow_from.len(), line.bind.port()), (2, 0));
     let Mode::Registered(account) = &line.mode else { panic!("it has an account") };
     assert_eq!((account.registrar.as_str(), account.user.as_str()), ("fritz.box", "620"));

@@ -129,7 +129,8 @@ pub(super) fn list<T>(raw: &Raw, item: impl Fn(&Raw) -> Result<T, Wrong>) -> Res
 
 /// A host name for the browser's address line.
 pub(super) fn host(raw: &Raw) -> Result<String, Wrong> {
-    let remedy = "write a name as in the browser's address line, without http:// and port, for instance \"meerkat.lan\"";
+    let remedy =
+        "write a name as in the browser's address line, without http:// and port, for instance \"meerkat.lan\"";
     let text = string(raw, remedy)?.trim_end_matches('.').to_ascii_lowercase();
     let fits = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
     if text.is_empty() || text.len() > 253 || !text.chars().all(fits) || text.contains("::/") {
@@ -175,10 +176,16 @@ pub(super) fn degrees(raw: &Raw, most: f64) -> Result<f64, Wrong> {
     let value = match raw {
         Raw::Float(value) => *value,
         Raw::Integer(value) => *value as f64,
-        Raw::Loose(text) => text.trim().parse().map_err(|_| Wrong::new(format!("{} is no number", quoted(text)), &*remedy))?,
+        Raw::Loose(text) => {
+            text.trim().parse().map_err(|_| Wrong::new(format!("{} is no number", quoted(text)), &*remedy))?
+        }
         other => return Err(Wrong::kind(other, remedy)),
     };
-    if (-most..=most).contains(&value) { Ok(value) } else { Err(Wrong::new(format!("{value} is out of range"), remedy)) }
+    if (-most..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(Wrong::new(format!("{value} is out of range"), remedy))
+    }
 }
 
 /// A whole number between bounds.
@@ -204,7 +211,8 @@ pub(super) fn word(raw: &Raw, words: &[&str]) -> Result<String, Wrong> {
     if words.contains(&text.as_str()) {
         return Ok(text);
     }
-    let hint = nearest(&text, words.iter().copied()).map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default();
+    let hint =
+        nearest(&text, words.iter().copied()).map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default();
     Err(Wrong::new(format!("{} is not known here", quoted(&text)), format!("{hint}{remedy}")))
 }
 
@@ -222,7 +230,8 @@ pub(super) fn level(raw: &Raw) -> Result<String, Wrong> {
 pub(super) fn region(raw: &Raw) -> Result<String, Wrong> {
     let remedy = "write the two letters of a country, for instance \"DE\" (ISO 3166-1)";
     let text = string(raw, remedy)?;
-    let region = text.parse::<Region>().map_err(|_| Wrong::new(format!("{} is not a country", quoted(text)), remedy))?;
+    let region =
+        text.parse::<Region>().map_err(|_| Wrong::new(format!("{} is not a country", quoted(text)), remedy))?;
     Ok(region.code())
 }
 

@@ -1,0 +1,286 @@
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+
+use super::*;
+
+/// A node that gives prepared answers and remembers what it was asked.
+#[derive(Clone, Default)]
+struct Pretend {
+    answers: Arc<BTreeMap<&'static str, (u16, String)>>,
+    asked: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+async fn answer(State(node): State<Pretend>, request: Request<Body>) -> Response {
+    let asked = format!("{} {}", request.method(), request.uri());
+    let body = to_bytes(request.into_body(), 1 << 20).await.expect("a small body");
+    node.asked.lock().expect("no panic").push((asked.clone(), String::from_utf8_lossy(&body).into_owned()));
+    match node.answers.get(asked.as_str()) {
+        Some((status, body)) => (StatusCode::from_u16(*status).expect("a status"), body.clone()).into_response(),
+        None => (StatusCode::NOT_FOUND, r#"{"title":"Not Found","detail":"there is no such thing","code":"x"}"#)
+            .into_response(),
+    }
+}
+
+struct Done {
+    ended: Result<Exit, Failure>,
+    out: String,
+    asked: Vec<(String, String)>,
+}
+
+impl Done {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).expect("it is JSON")
+    }
+
+    fn requests(&self) -> Vec<&str> {
+        self.asked.iter().map(|(request, _)| request.as_str()).collect()
+    }
+}
+
+/// Runs a command line against a node with these answers.
+async fn with_node(line: &str, answers: &[(&'static str, u16, Value)]) -> Done {
+    let folder = tempfile::tempdir().expect("a folder");
+    let answers = answers.iter().map(|(asked, status, body)| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        (*asked, (*status, body))
+    });
+    let node = Pretend { answers: Arc::new(answers.collect()), ..Pretend::default() };
+    let listener = tokio::net::UnixListener::bind(folder.path().join(SOCKET)).expect("a socket");
+    let server =
+        tokio::spawn(axum::serve(listener, Router::new().fallback(answer).with_state(node.clone())).into_future());
+    let mut done = without_node(line, folder.path()).await;
+    server.abort();
+    done.asked = node.asked.lock().expect("no panic").clone();
+    done
+}
+
+async fn without_node(line: &str, data: &std::path::Path) -> Done {
+    let arguments = ["meerkat", "--data", &data.to_string_lossy()].map(Into::into);
+    let cli = crate::cli::parse(arguments.into_iter().chain(line.split(' ').map(Into::into))).expect("it is right");
+    let mut out = Vec::new();
+    let ended = run(&cli, &Surroundings::default(), &mut out).await;
+    Done { ended, out: String::from_utf8(out).expect("it is text"), asked: Vec::new() }
+}
+
+fn ok(done: &Done) -> Exit {
+    *done.ended.as_ref().expect("it works")
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_run_is_told_with_what_to_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for line in ["status", "peers", "calls", "check 030", "list show", "vouch --list", "node info", "admin claim"] {
+        let done = without_node(line, folder.path()).await;
+        let failure = done.ended.expect_err("nobody listens");
+        assert_eq!(failure.exit(), Exit::Down, "{line}");
+        assert!(failure.to_string().contains("meerkat up"), "{failure}");
+    }
+    let done = without_node("status --json", folder.path()).await;
+    assert_eq!((ok(&done), &done.json()["status"]), (Exit::Down, &json!("down")));
+
+    // A socket left behind by a node that was killed.
+    drop(std::os::unix::net::UnixListener::bind(folder.path().join(SOCKET)).expect("a socket"));
+    let failure = without_node("status", folder.path()).await.ended.expect_err("nobody listens");
+    assert!(matches!(failure, Failure::NotRunning { .. }), "{failure}");
+}
+
+#[tokio::test]
+async fn status_ends_as_the_node_is() {
+    let summary = json!({"sentence": "All is well.", "level": "good", "alarms": [], "lines": [], "peers": 2,
+        "today": {"allow": 3, "challenge": 1, "block": 2}, "neighbours": 1, "statements": 7, "clock_set": true});
+    for (status, exit) in [("ok", Exit::Ok), ("degraded", Exit::Degraded), ("down", Exit::Down)] {
+        let health = json!({"status": status, "version": "0.1.0", "uptime_s": 60, "safe_mode": false});
+        let answers = [("GET /health", 200, health), ("GET /api/v1/summary", 200, summary.clone())];
+        let done = with_node("status", &answers).await;
+        assert_eq!(ok(&done), exit);
+        assert!(done.out.starts_with("All is well.\n") && done.out.contains("3 rang, 1 rang marked, 2 blocked"));
+        assert!(done.out.contains("2 peers, 1 neighbour, 7 statements"), "{}", done.out);
+        let done = with_node("status --json", &answers).await;
+        assert_eq!((done.json()["status"].clone(), done.json()["peers"].clone()), (json!(status), json!(2)));
+    }
+}
+
+#[tokio::test]
+async fn commands_are_requests_of_the_api() {
+    let any = || json!({"items": [], "next": null});
+    for (line, request, status, body) in [
+        ("peers --json", "GET /api/v1/peers", 200, None),
+        (
+            "calls --limit 5 --number +49*1 --verdict block --json",
+            "GET /api/v1/calls?limit=5&number=%2B49%2A1&verdict=block",
+            200,
+            None,
+        ),
+        ("check +4930901820 --json", "GET /api/v1/numbers/%2B4930901820", 200, None),
+        (
+            "report 030/901820 --as scam --json",
+            "POST /api/v1/reports",
+            201,
+            Some(json!({"number": "030/901820", "category": "scam"})),
+        ),
+        ("report 030/901820 --retract", "DELETE /api/v1/reports/030%2F901820", 204, None),
+        ("list show --standing block --json", "GET /api/v1/numbers?limit=200&standing=block", 200, None),
+        ("list remove +4930*", "DELETE /api/v1/lists/%2B4930%2A", 204, None),
+        (
+            "vouch meerkat-home-abc --name Kim --json",
+            "POST /api/v1/vouches",
+            201,
+            Some(json!({"card": "meerkat-home-abc", "name": "Kim"})),
+        ),
+        ("vouch --remove abc", "DELETE /api/v1/vouches/abc", 204, None),
+        ("vouch --list --json", "GET /api/v1/neighbours", 200, None),
+        ("node info --json", "GET /api/v1/node", 200, None),
+        (
+            "api-key create --name door --role member --json",
+            "POST /api/v1/api-keys",
+            201,
+            Some(json!({"name": "door", "role": "member"})),
+        ),
+        ("api-key list --json", "GET /api/v1/api-keys", 200, None),
+        ("api-key delete k1", "DELETE /api/v1/api-keys/k1", 204, None),
+        ("config show --origin --json", "GET /api/v1/config", 200, None),
+    ] {
+        let content = if status == 204 { Value::Null } else { any() };
+        let done = with_node(line, &[(request, status, content)]).await;
+        assert_eq!(done.requests(), [request], "{line}");
+        assert_eq!(ok(&done), Exit::Ok, "{line}");
+        let sent = serde_json::from_str::<Value>(&done.asked[0].1).ok();
+        assert_eq!(sent, body, "{line}");
+        if line.ends_with("--json") {
+            assert_eq!(done.json(), any(), "{line}");
+        } else {
+            assert!(done.out.ends_with(".\n"), "{line}: {}", done.out);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_node_refuses_is_told_in_its_words() {
+    let problem =
+        |status: u16| json!({"status": status, "code": "not_a_number", "detail": "This is no \u{1b}[31mnumber."});
+    for (status, exit) in [
+        (422, Exit::Refused),
+        (404, Exit::Refused),
+        (403, Exit::NotAllowed),
+        (503, Exit::Unavailable),
+        (500, Exit::Fault),
+    ] {
+        let done = with_node("check x", &[("GET /api/v1/numbers/x", status, problem(status))]).await;
+        let failure = done.ended.expect_err("it is refused");
+        assert_eq!((failure.exit(), failure.to_string()), (exit, "This is no [31mnumber.".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_or_is_no_http_is_told() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    for sent in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        "hello\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{",
+        "",
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let listener = tokio::net::UnixListener::bind(folder.path().join(SOCKET)).expect("a socket");
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("the client comes");
+            let _ = stream.read(&mut [0; 1024]).await.expect("it asks");
+            stream.write_all(sent.as_bytes()).await.expect("it listens");
+        });
+        let failure = without_node("node info", folder.path()).await.ended.expect_err("no answer");
+        assert_eq!(failure.exit(), Exit::Unavailable, "{sent:?}: {failure}");
+        server.await.expect("it does not panic");
+    }
+}
+
+#[tokio::test]
+async fn more_calls_than_a_page_are_followed_by_their_cursor() {
+    let page = |n: usize, next: Value| json!({"items": vec![json!({"verdict": "allow"}); n], "next": next});
+    let answers = [
+        ("GET /api/v1/calls?limit=200", 200, page(200, json!("a b"))),
+        ("GET /api/v1/calls?limit=50&cursor=a%20b", 200, page(50, json!("c"))),
+    ];
+    let done = with_node("calls --limit 250 --json", &answers).await;
+    assert_eq!(done.json()["items"].as_array().map(Vec::len), Some(250));
+    assert_eq!(done.json()["next"], json!("c"));
+}
+
+#[tokio::test]
+async fn what_is_not_given_about_an_entry_stays() {
+    let old = json!({"subject": "+4930901820", "standing": "block", "label": "Energy", "notes": "twice a day"});
+    let answers = [
+        ("GET /api/v1/numbers/030901820", 200, json!({"entry": old})),
+        ("PUT /api/v1/lists/030901820", 200, json!({"subject": "+4930901820", "standing": "allow", "label": "Energy"})),
+    ];
+    let done = with_node("list allow 030901820", &answers).await;
+    let sent: Value = serde_json::from_str(&done.asked[1].1).expect("it is JSON");
+    assert_eq!(sent, json!({"standing": "allow", "label": "Energy", "notes": "twice a day"}));
+    assert_eq!(done.out, "+4930901820 (Energy) always rings.\n");
+
+    let answers = [
+        (
+            "GET /api/v1/numbers?limit=200",
+            200,
+            json!({"items": [{"subject": "+4930*", "standing": "block", "label": "", "notes": "n"}]}),
+        ),
+        ("PUT /api/v1/lists/%2B4930%2A", 200, json!({"subject": "+4930*", "standing": "block", "label": "Berlin"})),
+    ];
+    let done = with_node("list label +4930* --label Berlin", &answers).await;
+    let sent: Value = serde_json::from_str(&done.asked[1].1).expect("it is JSON");
+    assert_eq!(sent, json!({"standing": "block", "label": "Berlin", "notes": "n"}));
+}
+
+#[tokio::test]
+async fn a_claim_is_a_link_to_the_page() {
+    let answers = |listen: &str| {
+        [
+            ("POST /api/v1/admin/claim", 201, json!({"url_fragment": "#claim=TOKEN"})),
+            ("GET /api/v1/config", 200, json!({"items": [{"key": "web.listen", "value": listen}], "problems": []})),
+        ]
+    };
+    for (listen, link) in
+        [("127.0.0.1:8780", "http://127.0.0.1:8780/#claim=TOKEN"), ("[::]:1", "http://[::1]:1/#claim=TOKEN")]
+    {
+        let done = with_node("admin claim --json", &answers(listen)).await;
+        assert_eq!(done.json(), json!({"url": link}));
+        let done = with_node("admin claim", &answers(listen)).await;
+        assert!(done.out.contains(link) && done.out.contains('█'), "{}", done.out);
+    }
+}
+
+#[tokio::test]
+async fn a_new_key_is_printed_once_and_first() {
+    let answer = json!({"id": "k1", "key": "mk_SECRET", "name": "door", "role": "member"});
+    let done = with_node("api-key create --name door --role member", &[("POST /api/v1/api-keys", 201, answer)]).await;
+    assert!(done.out.starts_with("mk_SECRET\n"), "{}", done.out);
+}
+
+#[tokio::test]
+async fn settings_are_shown_with_their_mistakes_whether_the_node_runs_or_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("config.toml"), "[web]\nlisen = 1\n").expect("it is ours");
+    let done = without_node("config show --origin", folder.path()).await;
+    assert_eq!(ok(&done), Exit::Degraded);
+    assert!(done.out.contains("config.toml:2") && done.out.contains("did you mean `listen` in [web]?"), "{}", done.out);
+    let row = done.out.lines().find(|line| line.starts_with("data ")).expect("the folder is shown");
+    assert!(row.ends_with("flag         --data") || row.ends_with("flag     --data"), "{row:?}");
+}
+
+#[tokio::test]
+async fn completions_name_the_commands() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for shell in ["bash", "zsh", "fish"] {
+        let done = without_node(&format!("completions {shell}"), folder.path()).await;
+        assert!(done.out.contains("meerkat") && done.out.contains("api-key"), "{shell}");
+    }
+}
