@@ -76,8 +76,14 @@ impl StorageBackend for Shared {
 pub struct Slow {
     inner: InMemoryBackend,
     sync_ms: AtomicU64,
-    held: Mutex<bool>,
-    released: Condvar,
+    held: Mutex<Hold>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Hold {
+    on: bool,
+    waiting: usize,
 }
 
 impl Slow {
@@ -96,13 +102,18 @@ impl Slow {
 
     /// From now on syncs wait until [`Slow::release`].
     pub fn hold(&self) {
-        *lock(&self.held) = true;
+        lock(&self.held).on = true;
+    }
+
+    /// Waits until a sync waits.
+    pub fn wait_until_held(&self) {
+        drop(self.changed.wait_while(lock(&self.held), |held| held.waiting == 0));
     }
 
     /// Lets the syncs go that wait, and those that come.
     pub fn release(&self) {
-        *lock(&self.held) = false;
-        self.released.notify_all();
+        lock(&self.held).on = false;
+        self.changed.notify_all();
     }
 }
 
@@ -121,8 +132,11 @@ impl StorageBackend for Slow {
 
     fn sync_data(&self) -> io::Result<()> {
         std::thread::sleep(Duration::from_millis(self.sync_ms.load(Ordering::Relaxed)));
-        let held = self.released.wait_while(lock(&self.held), |held| *held);
-        drop(held.unwrap_or_else(PoisonError::into_inner));
+        let mut held = lock(&self.held);
+        held.waiting += 1;
+        self.changed.notify_all();
+        let waited = self.changed.wait_while(held, |held| held.on);
+        waited.unwrap_or_else(PoisonError::into_inner).waiting -= 1;
         self.inner.sync_data()
     }
 
