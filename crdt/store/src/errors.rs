@@ -83,11 +83,12 @@ impl Fault {
         match self {
             Self::Redb(redb::Error::Io(e)) => trouble_of(e),
             Self::NearlyFull(_) => Trouble::Full,
-            // Every table was made with the file.
+            // Every table was made with the file, and no file in an old format was ever made.
             Self::Redb(
                 redb::Error::TableDoesNotExist(_)
                 | redb::Error::TableTypeMismatch { .. }
                 | redb::Error::TableIsMultimap(_)
+                | redb::Error::UpgradeRequired(_)
                 | redb::Error::TypeDefinitionChanged { .. },
             ) => Trouble::Damaged,
             Self::Redb(redb::Error::Corrupted(_)) | Self::Damaged(_) | Self::Panicked(_) => Trouble::Damaged,

@@ -197,6 +197,15 @@ impl Handle {
     }
 }
 
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // redb may panic over a damaged file even while it closes it.
+        if let Err(fault) = self.close() {
+            tracing::warn!(%fault, "the store was not closed in order");
+        }
+    }
+}
+
 fn open_database(source: &Source, cache_bytes: usize) -> Result<Database, Fault> {
     caught(|| {
         let mut builder = Database::builder();

@@ -175,3 +175,110 @@ pub(crate) fn raise_floor(writing: &Writing<'_>, name: &str, by: u64) -> Result<
     writing.put(&META, &key, &floor.saturating_add(by))?;
     Ok(floor)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use redb::StorageBackend;
+
+    use super::*;
+    use crate::{DataKey, Options, Store, torn::Torn};
+
+    fn open_with(disk: &Arc<impl StorageBackend>, migrations: &[Migration]) -> Result<Store, OpenError> {
+        let source = Source::Backend(disk.clone());
+        Store::open_source(source, None, &DataKey::from_bytes([1; 32]), Options::default(), migrations)
+    }
+
+    fn content(disk: &impl StorageBackend) -> Vec<u8> {
+        let mut bytes = vec![0; usize::try_from(disk.len().unwrap()).unwrap()];
+        disk.read(0, &mut bytes).unwrap();
+        bytes
+    }
+
+    /// Appends a letter to a record, so that the steps and their order show.
+    fn append(writing: &Writing<'_>, letter: &str) -> Result<(), Fault> {
+        let key = meta_key("steps");
+        let steps: String = writing.get(&META, &key)?.unwrap_or_default();
+        writing.put(&META, &key, &(steps + letter))
+    }
+
+    fn steps_of(store: &Store) -> String {
+        store.handle.read(|reading| reading.get(&META, &meta_key("steps"))).unwrap().unwrap_or_default()
+    }
+
+    const STEPS: [Migration; 3] = [
+        Migration { what: "a", run: |writing| append(writing, "a") },
+        Migration { what: "b", run: |writing| append(writing, "b") },
+        Migration { what: "c", run: |writing| append(writing, "c") },
+    ];
+
+    #[test]
+    fn an_old_file_is_led_step_by_step_and_each_step_is_taken_once() {
+        let disk = Arc::new(Torn::new(1));
+        open_with(&disk, &[]).unwrap().close().unwrap();
+        for (known, steps) in [(0, ""), (1, "a"), (1, "a"), (3, "abc"), (3, "abc")] {
+            let store = open_with(&disk, &STEPS[..known]).unwrap();
+            assert_eq!(steps_of(&store), steps);
+            store.close().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_power_cut_between_steps_leaves_none_out_and_takes_none_twice() {
+        for after in 0..60 {
+            let disk = Arc::new(Torn::new(after));
+            open_with(&disk, &[]).unwrap().close().unwrap();
+            disk.cut_after(after);
+            drop(open_with(&disk, &STEPS));
+            disk.restart();
+            assert_eq!(steps_of(&open_with(&disk, &STEPS).unwrap()), "abc");
+        }
+    }
+
+    #[test]
+    fn a_later_file_is_refused_and_not_touched() {
+        for close in [true, false] {
+            let disk = Arc::new(Torn::new(1));
+            let store = open_with(&disk, &STEPS).unwrap();
+            store.raise_event_floor(1).unwrap();
+            if close {
+                store.close().unwrap()
+            } else {
+                drop(store)
+            }
+            let before = content(&*disk);
+            let error = open_with(&disk, &STEPS[..1]).unwrap_err();
+            assert!(matches!(error, OpenError::Newer { found: 4, known: 2 }), "{error}");
+            assert!(before == content(&*disk), "the file was changed");
+        }
+    }
+
+    #[test]
+    fn a_failing_step_leaves_the_version_before_it() {
+        let disk = Arc::new(Torn::new(1));
+        open_with(&disk, &[]).unwrap().close().unwrap();
+        let fails = |writing: &Writing<'_>| {
+            append(writing, "x")?;
+            Err(Fault::TooLarge)
+        };
+        let steps = [Migration { what: "a", run: STEPS[0].run }, Migration { what: "fails", run: fails }];
+        assert!(open_with(&disk, &steps).is_err());
+        assert_eq!(steps_of(&open_with(&disk, &STEPS[..2]).unwrap()), "ab");
+    }
+
+    #[test]
+    fn a_decayed_version_is_read_from_its_second_place() {
+        let disk = Arc::new(Torn::new(1));
+        let store = open_with(&disk, &[]).unwrap();
+        let spoil = |key| store.write(|w| Ok(drop(w.txn.open_table(META.definition())?.insert(key, &[0; 12][..])?)));
+        spoil(&SCHEMA).unwrap();
+        store.close().unwrap();
+        let store = open_with(&disk, &[]).unwrap();
+        let spoil = |key| store.write(|w| Ok(drop(w.txn.open_table(META.definition())?.insert(key, &[0; 12][..])?)));
+        spoil(&SCHEMA_SEALED).unwrap();
+        store.close().unwrap();
+        let error = open_with(&disk, &[]).unwrap_err();
+        assert!(matches!(error, OpenError::Damaged(_)), "{error}");
+    }
+}

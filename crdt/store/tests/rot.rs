@@ -18,7 +18,7 @@ use meerkat_store::{AccessTable, AccessWrite, CallQuery, Folder, OpenError, Opti
 use redb::{StorageBackend, backends::InMemoryBackend};
 use serde_bytes::ByteBuf;
 
-const FLIPS: u64 = 400;
+const FLIPS: u64 = 200;
 const CALLS: u64 = 120;
 const STATEMENTS: u64 = 60;
 
