@@ -33,6 +33,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         let mut command = program(&fuzz);
         // No sanitizer: they need a nightly compiler, and there is no `unsafe` of ours for them to watch. Panics are found.
         command.args(["fuzz", "run", "--sanitizer", "none", target]);
+        // What the fuzzer finds worth keeping goes into the first folder; the seeds are only read.
         command.arg(root().join("fuzz/corpus").join(target)).arg(root().join("fuzz/seeds").join(target));
         command.args(["--", "-max_len=4096", "-timeout=5", &format!("-max_total_time={}", options.seconds)]);
         std::fs::create_dir_all(root().join("fuzz/corpus").join(target)).map_err(|e| e.to_string())?;
