@@ -16,16 +16,16 @@ pub enum Exit {
     Usage = 64,
     /// The node refused what was asked: no such number, entry, home or key.
     Refused = 65,
-    /// Something the command needs does not answer in time or is busy: try again.
+    /// Something that is needed is taken or does not answer: a port, a busy node. Try again.
     Unavailable = 69,
     /// A fault of the program.
     Fault = 70,
     /// The data folder cannot be created or written to.
     CannotCreate = 73,
+    /// Another daemon uses the data folder.
+    InUse = 75,
     /// Another user's node, or one that asks for more rights.
     NotAllowed = 77,
-    /// A port that the settings name is taken.
-    PortTaken = 78,
 }
 
 impl From<Exit> for ExitCode {
@@ -42,11 +42,11 @@ Exit codes:
    2  the node does not run
   64  the command line cannot be understood
   65  the node refused what was asked, and says why
-  69  the node does not answer in time: try again
+  69  something is taken or does not answer (a port, a busy node): try again
   70  a fault of the program
   73  the data folder cannot be created or written to
+  75  another daemon uses the data folder
   77  the node belongs to another user
-  78  a port that the settings name is taken
 
 Settings are read from --config, else config.toml in the folder given with --data, /etc/meerkat (root),
 ~/.config/meerkat or the data folder, whichever is found first. The environment (MEERKAT__WEB__LISTEN for [web] listen)

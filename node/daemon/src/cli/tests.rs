@@ -103,8 +103,8 @@ fn help_names_every_exit_code() {
         Exit::Unavailable,
         Exit::Fault,
         Exit::CannotCreate,
+        Exit::InUse,
         Exit::NotAllowed,
-        Exit::PortTaken,
     ];
     for exit in all {
         assert!(help.contains(&format!("{:>4}  ", exit as u8)), "{exit:?}");

@@ -287,7 +287,9 @@ impl<W: Write> Asked<'_, W> {
         let config = match self.client.get("/api/v1/config").await {
             Err(Failure::NotRunning { .. }) => {
                 let loaded = settings::load(&which.flags(), around);
-                json!({"items": loaded.items, "problems": loaded.problems})
+                let item = |item: &settings::Item| json!({"key": item.key, "value": item.text(), "origin": item.origin, "where": item.place});
+                let items: Vec<Value> = loaded.items.iter().map(item).collect();
+                json!({"items": items, "problems": loaded.problems})
             }
             answer => answer?,
         };

@@ -60,6 +60,18 @@ pub struct Item {
     pub place: String,
 }
 
+impl Item {
+    /// The value as one text, as interfaces show it: empty where nothing is set, lists as JSON.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match &self.value {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// A mistake in the settings: where, what, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {

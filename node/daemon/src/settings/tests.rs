@@ -337,3 +337,17 @@ fn a_problem_reads_as_one_line() {
     let words = loaded.problems[0].to_string();
     assert!(words.contains("config.toml:2: `web.listen` does not fit: it is a number; write an IP"), "{words}");
 }
+
+#[test]
+fn the_example_in_the_manual_is_right_and_names_every_setting() {
+    let manual = include_str!("../../../../design/settings.md");
+    let example = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let machine = Machine::with(example);
+    machine.write("fritz.secret", "s3cret-words\n");
+    let loaded = machine.load();
+    assert_eq!((loaded.problems.as_slice(), loaded.settings.lines.len()), (&[][..], 2));
+    for key in KEYS.iter().map(|key| key.rsplit('.').next().unwrap_or(key)).chain(lines::LINE_KEYS) {
+        assert!(example.contains(&format!("{key} = ")), "{key}");
+    }
+    assert!(loaded.items.iter().filter(|item| item.key.starts_with("line.")).all(|item| item.origin == "file"));
+}
