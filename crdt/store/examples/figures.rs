@@ -94,11 +94,11 @@ fn commit(store: &Store, writes: Vec<Write>) -> Result<(), Box<dyn Error>> {
 }
 
 /// Milliseconds of the median and of the slowest of a hundred runs.
-fn time(mut run: impl FnMut(u64) -> Result<(), Box<dyn Error>>) -> Result<(f64, f64), Box<dyn Error>> {
+fn time<T, E: Into<Box<dyn Error>>>(mut run: impl FnMut(u64) -> Result<T, E>) -> Result<(f64, f64), Box<dyn Error>> {
     let mut all = vec![];
     for n in 0..100 {
         let begin = Instant::now();
-        run(n)?;
+        run(n).map_err(Into::into)?;
         all.push(begin.elapsed().as_secs_f64() * 1e3);
     }
     all.sort_by(f64::total_cmp);
@@ -143,17 +143,18 @@ fn page_times(store: &Store) -> Result<(), Box<dyn Error>> {
         ("by_both", both),
     ];
     for (name, query) in pages {
-        let (p50, max) = time(|_| Ok(drop(reader.calls(&query)?)))?;
+        let (p50, max) = time(|_| reader.calls(&query))?;
         figure(&format!("page_of_50_{name}_ms_p50"), p50);
         figure(&format!("page_of_50_{name}_ms_max"), max);
     }
     let mut deep = query;
     let (p50, _) = time(|_| {
-        deep.after = reader.calls(&deep)?.next;
-        Ok(())
+        let page = reader.calls(&deep)?;
+        deep.after = page.next;
+        Ok::<_, Box<dyn Error>>(page)
     })?;
     figure("page_of_50_going_back_ms_p50", p50);
-    figure("stats_of_30_days_ms_p50", time(|_| Ok(drop(reader.call_days(FIRST_DAY..=Day(FIRST_DAY.0 + 30))?)))?.0);
+    figure("stats_of_30_days_ms_p50", time(|_| reader.call_days(FIRST_DAY..=Day(FIRST_DAY.0 + 30)))?.0);
     Ok(())
 }
 
@@ -186,7 +187,7 @@ fn stored(dir: &Path, key: &DataKey) -> Result<(), Box<dyn Error>> {
     store.check(None)?;
     figure("check_ms", begin.elapsed().as_secs_f64() * 1e3);
     let begin = Instant::now();
-    let restored = store.reader().restore(|some| drop(some))?;
+    let restored = store.reader().restore(drop)?;
     figure("restore_ms", begin.elapsed().as_secs_f64() * 1e3);
     figure("restored_statements", restored.statements as f64);
     // A power cut: the file as it stands while it is open.

@@ -243,9 +243,9 @@ mod tests {
             let store = open_with(&disk, &STEPS).unwrap();
             store.raise_event_floor(1).unwrap();
             if close {
-                store.close().unwrap()
+                store.close().unwrap();
             } else {
-                drop(store)
+                drop(store);
             }
             let before = content(&*disk);
             let error = open_with(&disk, &STEPS[..1]).unwrap_err();
@@ -267,16 +267,24 @@ mod tests {
         assert_eq!(steps_of(&open_with(&disk, &STEPS[..2]).unwrap()), "ab");
     }
 
+    /// Puts something else in the place of a record.
+    fn spoil(store: &Store, key: &[u8; 16]) {
+        let spoilt = store.write(|writing| {
+            let mut meta = writing.txn.open_table(META.definition())?;
+            let before = meta.insert(key, [0; SCHEMA_BYTES].as_slice())?;
+            Ok(before.is_some())
+        });
+        assert!(spoilt.unwrap());
+    }
+
     #[test]
     fn a_decayed_version_is_read_from_its_second_place() {
         let disk = Arc::new(Torn::new(1));
         let store = open_with(&disk, &[]).unwrap();
-        let spoil = |key| store.write(|w| Ok(drop(w.txn.open_table(META.definition())?.insert(key, &[0; 12][..])?)));
-        spoil(&SCHEMA).unwrap();
+        spoil(&store, &SCHEMA);
         store.close().unwrap();
         let store = open_with(&disk, &[]).unwrap();
-        let spoil = |key| store.write(|w| Ok(drop(w.txn.open_table(META.definition())?.insert(key, &[0; 12][..])?)));
-        spoil(&SCHEMA_SEALED).unwrap();
+        spoil(&store, &SCHEMA_SEALED);
         store.close().unwrap();
         let error = open_with(&disk, &[]).unwrap_err();
         assert!(matches!(error, OpenError::Damaged(_)), "{error}");
