@@ -42,6 +42,11 @@ export function asProblem(error: unknown): Problem {
   return new Problem(0, "unreachable", t("error.title"), t("error.unreachable"), null);
 }
 
+/** How long to wait before asking again, if the node is only busy checking its data; else `null`. */
+export function askAgainMs(problem: Problem): number | null {
+  return problem.code === "checking" ? 2_000 : null;
+}
+
 /** Whether a request was given up on purpose. */
 export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";

@@ -1,7 +1,7 @@
 /** A list of calls that new ones join while they ring. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
-import { api, asProblem, isAbort, type Problem } from "./api";
+import { api, asProblem, askAgainMs, isAbort, type Problem } from "./api";
 import { onEvent, onRefetch, whenSettled } from "./live";
 import type { Call, CallEnded, Verdict } from "./types";
 
@@ -18,6 +18,24 @@ export function withEnd(calls: readonly Call[], end: CallEnded & { seq: number }
   return calls.map((call) => (call.seq === seq ? { ...call, ended: { how, words, duration_ms } } : call));
 }
 
+/**
+ * A page of the log with the calls that came in while it was fetched: a call is shown before it is saved. Of older
+ * calls the log knows better.
+ */
+export function withLive(page: readonly Call[], live: readonly Call[]): Call[] {
+  const newest = page[0]?.seq ?? -1;
+  return live.reduce<Call[]>(
+    (calls, call) => {
+      const logged = calls.find((other) => other.seq === call.seq);
+      if (logged === undefined) return call.seq > newest ? withCall(calls, call) : calls;
+      return logged.ended === null && call.ended !== null
+        ? withEnd(calls, { seq: call.seq, ...call.ended })
+        : calls;
+    },
+    [...page],
+  );
+}
+
 /** The longest a telephone rings before the network gives up: 3 minutes (RFC 3261, timer C). */
 const RINGING_S = 180;
 
@@ -25,6 +43,9 @@ const RINGING_S = 180;
 export function isRinging(call: Call, nowS: number): boolean {
   return call.ended === null && call.began !== null && nowS - call.began < RINGING_S;
 }
+
+/** More calls than this do not come in while one page is fetched. */
+const MOST_LIVE = 50;
 
 export interface CallFilter {
   readonly verdict: Verdict | null;
@@ -56,6 +77,8 @@ export function useCallFeed(filter: CallFilter, limit: number, keep?: number): C
   const [round, setRound] = useState(0);
   const [loadingMore, setLoadingMore] = useState(false);
   const reload = useCallback(() => setRound((n) => n + 1), []);
+  const live = useRef<{ key: string; calls: readonly Call[] }>({ key, calls: [] });
+  if (live.current.key !== key) live.current = { key, calls: [] };
   const own: State = state.key === key ? state : { key, next: null };
   const current = useRef(own);
   current.current = own;
@@ -63,31 +86,36 @@ export function useCallFeed(filter: CallFilter, limit: number, keep?: number): C
   useEffect(() => {
     const abort = new AbortController();
     const over = (): boolean => abort.signal.aborted;
+    let again: ReturnType<typeof setTimeout> | undefined;
     void (async () => {
       await whenSettled();
       if (over()) return;
       try {
         const page = await api.calls({ ...filter, limit }, abort.signal);
-        if (!over()) setState({ key, calls: page.items, next: page.next });
+        if (over()) return;
+        const calls = withLive(page.items, live.current.calls).slice(0, keep);
+        setState({ key, calls, next: page.next });
       } catch (error) {
         if (over() || isAbort(error)) return;
         const problem = asProblem(error);
-        setState((old) => (old.key === key ? { ...old, problem } : { key, next: null, problem }));
+        const waitMs = askAgainMs(problem);
+        if (waitMs !== null) again = setTimeout(reload, waitMs);
+        else setState((old) => (old.key === key ? { ...old, problem } : { key, next: null, problem }));
       }
     })();
-    return () => abort.abort();
+    return () => {
+      clearTimeout(again);
+      abort.abort();
+    };
   }, [key, limit, round]);
 
   useEffect(() => {
     const offEvent = onEvent((event) => {
       if (event.type === "call.screened") {
         const call = event.data as Call;
-        // Only the node reads every spelling of a number, so a filtered list is asked for anew.
-        if (filter.number !== "") {
-          reload();
-          return;
-        }
-        if (filter.verdict !== null && call.verdict !== filter.verdict) return;
+        // Only the node reads every spelling of a number, so a list of one number is asked for anew once it is saved.
+        if (filter.number !== "" || (filter.verdict !== null && call.verdict !== filter.verdict)) return;
+        live.current.calls = withCall(live.current.calls, call).slice(0, MOST_LIVE);
         setFresh((old) => new Set(old).add(call.seq));
         setState((old) => {
           if (old.key !== key || old.calls === undefined) return old;
@@ -95,8 +123,9 @@ export function useCallFeed(filter: CallFilter, limit: number, keep?: number): C
         });
       } else if (event.type === "call.ended") {
         const end = event.data as CallEnded & { seq: number };
+        live.current.calls = withEnd(live.current.calls, end);
         setState((old) => (old.calls === undefined ? old : { ...old, calls: withEnd(old.calls, end) }));
-      } else if (event.type === "lists.changed") {
+      } else if (event.type === "call.saved" ? filter.number !== "" : event.type === "lists.changed") {
         // Names on the lists are shown in the log. What was loaded further down stays as it is.
         if ((current.current.calls?.length ?? 0) <= limit) reload();
       }

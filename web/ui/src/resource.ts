@@ -1,7 +1,7 @@
 /** Data of the node in a component: fetched, kept fresh by events, fetched again after a gap. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
-import { asProblem, isAbort, type Problem } from "./api";
+import { asProblem, askAgainMs, isAbort, type Problem } from "./api";
 import { onEvent, onRefetch, whenSettled } from "./live";
 
 export interface Resource<T> {
@@ -29,6 +29,7 @@ export function useResource<T>(
   useEffect(() => {
     const abort = new AbortController();
     const over = (): boolean => abort.signal.aborted;
+    let again: ReturnType<typeof setTimeout> | undefined;
     void (async () => {
       await whenSettled();
       if (over()) return;
@@ -38,12 +39,20 @@ export function useResource<T>(
       } catch (error) {
         if (over() || isAbort(error)) return;
         const problem = asProblem(error);
+        const waitMs = askAgainMs(problem);
+        if (waitMs !== null) {
+          again = setTimeout(() => setRound((n) => n + 1), waitMs);
+          return;
+        }
         setState((old) =>
           old.key === key && old.data !== undefined ? { key, data: old.data, problem } : { key, problem },
         );
       }
     })();
-    return () => abort.abort();
+    return () => {
+      clearTimeout(again);
+      abort.abort();
+    };
   }, [key, round]);
 
   const reload = useCallback(() => setRound((n) => n + 1), []);

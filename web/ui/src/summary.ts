@@ -17,7 +17,7 @@ export function reloadSummary(): void {
 
 /** Events after which the summary may read differently. */
 const TOPICS = [
-  "call.screened",
+  "call.saved",
   "report.*",
   "vouch.changed",
   "peer.*",

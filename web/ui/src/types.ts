@@ -28,16 +28,18 @@ export interface Summary {
   sentence: string;
   level: "good" | "notice" | "trouble";
   alarms: Alarm[];
-  today: { allow: number; challenge: number; block: number };
+  today: { allow: number; challenge: number; block: number } | null;
   lines: LineStatus[];
   peers: number;
   neighbours: number;
   statements: number;
   safe_mode: boolean;
   clock_set: boolean;
+  waiting: number;
+  checking: boolean;
 }
 export interface CallEnded {
-  how: "refused" | "hung_up" | "stepped_aside" | "cancelled" | "line_lost";
+  how: "refused" | "hung_up" | "stepped_aside" | "cancelled" | "line_lost" | "rang_undecided";
   words: string;
   duration_ms: number;
 }
@@ -90,6 +92,7 @@ export interface NumberReport {
   own: boolean;
 }
 export interface NumberPage {
+  kind: "number" | "special" | "internal" | "anonymous" | "invalid";
   number: string;
   spaced: string;
   entry: ListEntry | null;

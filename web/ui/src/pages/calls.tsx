@@ -44,7 +44,7 @@ export function Calls() {
 }
 
 function Stats() {
-  const { data } = useResource("stats", (signal) => api.stats(CHART_DAYS, signal), ["call.screened"]);
+  const { data } = useResource("stats", (signal) => api.stats(CHART_DAYS, signal), ["call.saved"]);
   if (data === undefined || data.days.every((d) => total(d) === 0)) return null;
   return (
     <Card title={t("calls.chart")}>

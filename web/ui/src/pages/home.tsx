@@ -31,12 +31,12 @@ export function Home() {
       {now === null && problem !== null && <Failure problem={problem} retry={reloadSummary} />}
       {now !== null && <Status now={now} />}
       {now !== null && <Alarms now={now} />}
+      {now !== null && <FirstSteps now={now} />}
       <div class="columns">
         <div class="column-main">
           <LastCalls />
         </div>
         <div class="column-side">
-          {now !== null && <FirstSteps now={now} />}
           {now !== null && <Lines lines={now.lines} />}
           {now !== null && <Neighbourhood now={now} />}
         </div>
@@ -58,15 +58,21 @@ function Status({ now }: { now: Summary }) {
         </p>
         <p class="status-sentence">{now.sentence}</p>
       </div>
-      <dl class="today" aria-label={t("home.today")}>
-        {TODAY.map((verdict) => (
-          <div key={verdict} class={`today-${verdict}`}>
-            <dt>{t(`home.today.${verdict}`)}</dt>
-            <dd>{count(now.today[verdict])}</dd>
-          </div>
-        ))}
-      </dl>
+      {now.today !== null && <Today today={now.today} />}
     </section>
+  );
+}
+
+function Today({ today }: { today: NonNullable<Summary["today"]> }) {
+  return (
+    <dl class="today" aria-label={t("home.today")}>
+      {TODAY.map((verdict) => (
+        <div key={verdict} class={`today-${verdict}`}>
+          <dt>{t(`home.today.${verdict}`)}</dt>
+          <dd>{count(today[verdict])}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 
@@ -132,7 +138,12 @@ export function LineList({ lines }: { lines: readonly LineStatus[] }) {
   );
 }
 
-const LINE_EXAMPLE = '[lines.home]\nregistrar = "192.168.1.1"\nuser = "meerkat"\npassword = "…"';
+const LINE_EXAMPLE = `[[line]]
+name = "home"
+mode = "registered"
+registrar = "192.168.1.1"
+user = "meerkat"
+password = "…"`;
 
 export function NoLines() {
   return (
@@ -164,6 +175,7 @@ function Neighbourhood({ now }: { now: Summary }) {
         <li>{tn("home.neighbours", now.neighbours)}</li>
         <li>{tn("home.peers", now.peers)}</li>
         <li>{tn("home.statements", now.statements)}</li>
+        {now.waiting > 0 && <li>{tn("home.waiting", now.waiting)}</li>}
       </ul>
     </Card>
   );
@@ -182,6 +194,7 @@ function FirstSteps({ now }: { now: Summary }) {
   };
   return (
     <Card
+      class="first-steps"
       title={t("home.steps")}
       why={t("home.steps_progress", { done: doneCount, all: 3 })}
       aside={

@@ -35,7 +35,7 @@ export function Lists() {
       setExtra(null);
       return page;
     },
-    ["lists.changed", "call.screened", "report.*"],
+    ["lists.changed", "call.saved", "report.*"],
   );
   const more = extra?.key === shown ? extra : null;
   const entries = resource.data === undefined ? undefined : [...resource.data.items, ...(more?.items ?? [])];

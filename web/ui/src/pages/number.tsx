@@ -27,7 +27,7 @@ export function NumberDetails({ number }: { number: string }) {
     "vouch.changed",
     "lists.changed",
     "settings.changed",
-    "call.screened",
+    "call.saved",
   ]);
   const { data, problem, reload } = resource;
   return (
@@ -55,7 +55,7 @@ function Found({ of, reload }: PartProps) {
     <>
       <header class="number-head">
         <h1 tabIndex={-1}>{label !== "" ? label : of.spaced}</h1>
-        <p class="soft">
+        <p class="soft" hidden={of.kind !== "number"}>
           {[...(label !== "" ? [of.spaced] : []), tn("number.calls", of.calls)].join(" · ")}
           {of.last_call !== null && (
             <>
@@ -69,10 +69,11 @@ function Found({ of, reload }: PartProps) {
       <div class="columns">
         <div class="column-main">
           <Assessment of={of} />
-          <WhoSays reports={of.reports} />
-          <ItsCalls number={of.number} />
+          {of.kind === "number" && <WhoSays reports={of.reports} confirmations={of.confirmations} />}
+          {of.kind === "number" && <ItsCalls number={of.number} />}
         </div>
-        {has("member") && (
+        {of.kind !== "number" && <NoReport kind={of.kind} />}
+        {of.kind === "number" && has("member") && (
           <div class="column-side">
             <OwnReport of={of} reload={reload} />
             <OwnRule of={of} reload={reload} />
@@ -111,8 +112,22 @@ function Assessment({ of }: { of: NumberPage }) {
   );
 }
 
-function WhoSays({ reports }: { reports: readonly NumberReport[] }) {
-  const confirmations = new Set(reports.filter((r) => r.weight > 0 && !r.own).map((r) => r.home)).size;
+/** What is no subscriber's number can be tested, but neither reported nor listed. */
+function NoReport({ kind }: { kind: Exclude<NumberPage["kind"], "number"> }) {
+  return (
+    <div class="card">
+      <p>{t(`number.${kind}`)}</p>
+      {(kind === "anonymous" || kind === "invalid") && (
+        <a class="link" href="#/system/settings">
+          {t("number.to_settings")}
+          <Icon name="right" size={16} />
+        </a>
+      )}
+    </div>
+  );
+}
+
+function WhoSays({ reports, confirmations }: { reports: readonly NumberReport[]; confirmations: number }) {
   return (
     <Card
       title={t("number.who")}
@@ -251,7 +266,11 @@ function OwnRule({ of, reload }: PartProps) {
         hideLabel
         value={exact?.standing ?? "unknown"}
         onValue={(standing) => void setStanding(of.number, standing, exact).then(reload)}
-        options={STANDINGS.map((value) => ({ value, label: t(`standing.${value}`), tone: `tone-${value}` }))}
+        options={STANDINGS.map((value) => ({
+          value,
+          label: t(`standing.${value}.do`),
+          tone: `tone-${value}`,
+        }))}
       />
       <form
         class="form"

@@ -19,16 +19,21 @@ export function Banners() {
     <>
       <ConnectionBanner />
       {now?.safe_mode === true && <SafeModeBanner />}
-      {now !== null && !now.clock_set && (
-        <div class="banner banner-challenge" role="status">
-          <Icon name="clock" />
-          <div>
-            <p class="banner-title">{t("clock.title")}</p>
-            <p>{t("clock.why")}</p>
-          </div>
-        </div>
-      )}
+      {now?.checking === true && <Note title={t("checking.title")} why={t("checking.why")} />}
+      {now !== null && !now.clock_set && <Note title={t("clock.title")} why={t("clock.why")} />}
     </>
+  );
+}
+
+function Note({ title, why }: { title: string; why: string }) {
+  return (
+    <div class="banner banner-challenge" role="status">
+      <Icon name="clock" />
+      <div>
+        <p class="banner-title">{title}</p>
+        <p>{why}</p>
+      </div>
+    </div>
   );
 }
 

@@ -77,6 +77,13 @@ function CallRow({ call, fresh, withCaller, actions }: RowProps) {
     <tr class={`call-row ${fresh ? "call-fresh" : ""} ${ringing ? "call-ringing" : ""}`}>
       <td class="call-verdict">
         <VerdictBadge verdict={call.verdict} />
+        {call.risk > 0 && (
+          <Meter
+            value={call.risk}
+            label={t("call.risk_short", { n: share(call.risk) })}
+            tone={call.verdict}
+          />
+        )}
       </td>
       <td class="call-caller">
         {withCaller && <Caller call={call} />}
@@ -116,10 +123,15 @@ function Ended({ call: { line, ended } }: { call: Call }) {
   );
 }
 
+/**
+ * Who calls. Only the home's own name for a number stands where a name is trusted; what the caller calls itself is
+ * quoted, for anybody can write anything there.
+ */
 function Caller({ call }: { call: Call }) {
-  const shownName = call.label ?? call.name;
   const number = call.spaced ?? call.shown;
-  const title = shownName !== "" ? shownName : number !== "" ? number : t("call.hidden");
+  const hidden =
+    call.number === null && (number === "" || call.reasons.some(({ code }) => code === "anonymous"));
+  const title = call.label ?? (hidden ? t("call.hidden") : number);
   return (
     <div class="caller">
       {call.number === null ? (
@@ -129,12 +141,15 @@ function Caller({ call }: { call: Call }) {
           {title}
         </a>
       )}
-      {title !== number && number !== "" && <span class="caller-number">{number}</span>}
       {call.verstat === "passed" && (
         <span class="verified" title={t("call.verified")}>
           <Icon name="allow" size={16} />
           <span class="hidden">{t("call.verified")}</span>
         </span>
+      )}
+      {title !== number && !hidden && <span class="caller-number">{number}</span>}
+      {call.label === null && call.name !== "" && (
+        <span class="caller-claim">{t("call.claims", { name: call.name })}</span>
       )}
     </div>
   );
@@ -154,9 +169,6 @@ function Reasons({ call }: { call: Call }) {
             ))}
           </ul>
         </details>
-      )}
-      {call.risk > 0 && (
-        <Meter value={call.risk} label={t("call.risk", { n: share(call.risk) })} tone={call.verdict} />
       )}
     </div>
   );
