@@ -2,7 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use meerkat_network::NetworkKey;
-use meerkat_protocols::{cbor, home::Genesis};
+use meerkat_protocols::{cbor, home::Genesis, mesh::Peer};
 use meerkat_store::{CommitError, ReadError, Store};
 use zeroize::Zeroizing;
 
@@ -14,6 +14,8 @@ const GENESIS: &str = "genesis";
 pub struct Keys {
     /// Who we are to peers. It changes hands with every connection and says nothing about the home.
     pub network: NetworkKey,
+    /// The public half of it.
+    pub peer: Peer,
     /// Signs what the home says.
     pub statement: SigningKey,
     /// The record that made the home.
@@ -57,7 +59,8 @@ impl Keys {
                 if genesis.key().is_none() {
                     return Err(NoIdentity::Damaged);
                 }
-                Ok(Self { network: NetworkKey::new(*seed(network.bytes())?), statement, genesis })
+                let network = seed(network.bytes())?;
+                Ok(Self::of(&network, statement, genesis))
             }
             (None, None, None) => Self::create(store),
             _ => Err(NoIdentity::Damaged),
@@ -73,7 +76,12 @@ impl Keys {
             (STATEMENT_KEY, statement.as_slice()),
             (GENESIS, &cbor::encode(&genesis)),
         ])?;
-        Ok(Self { network: NetworkKey::new(*network), statement: key, genesis })
+        Ok(Self::of(&network, key, genesis))
+    }
+
+    fn of(network: &[u8; 32], statement: SigningKey, genesis: Genesis) -> Self {
+        let peer = Peer(SigningKey::from_bytes(network).verifying_key().to_bytes());
+        Self { network: NetworkKey::new(*network), peer, statement, genesis }
     }
 }
 

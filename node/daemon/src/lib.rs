@@ -5,7 +5,16 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod client;
 pub mod clock;
+pub mod commands;
+mod greeting;
 pub mod identity;
-pub mod local;
+mod local;
+mod log;
+mod machine;
+pub mod run;
+pub mod settings;
+mod shown;
 pub mod threads;

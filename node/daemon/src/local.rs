@@ -11,11 +11,11 @@ use axum::serve::Listener;
 use tokio::net::{UnixListener, UnixStream, unix::SocketAddr};
 
 /// The name of the socket in the data folder.
-pub const SOCKET: &str = "meerkat.sock";
+pub(crate) const SOCKET: &str = "meerkat.sock";
 
 /// A Unix socket that lets in only the owner of this process and root.
 #[derive(Debug)]
-pub struct OwnerListener {
+pub(crate) struct OwnerListener {
     listener: UnixListener,
     owner: u32,
     path: PathBuf,
@@ -27,7 +27,7 @@ impl OwnerListener {
     ///
     /// # Errors
     /// If the folder is not writable or the path is longer than a socket's may be (108 bytes on Linux, unix(7)).
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         match std::fs::remove_file(path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             Ok(()) | Err(_) => {}

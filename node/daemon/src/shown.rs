@@ -351,7 +351,7 @@ pub fn config(config: &Value, origin: bool) -> String {
     let rows: Vec<Vec<String>> = list(config, "items")
         .iter()
         .map(|item| {
-            let mut row = vec![text(item, "key"), text(item, "value")];
+            let mut row = vec![text(item, "key"), value(item)];
             if origin {
                 row.extend([text(item, "origin"), text(item, "where")]);
             }
@@ -365,6 +365,14 @@ pub fn config(config: &Value, origin: bool) -> String {
         let _ = write!(out, "\n{file}{line}\n  {words}\n  {remedy}\n");
     }
     out
+}
+
+/// A setting's value: lists and numbers as JSON.
+fn value(item: &Value) -> String {
+    match item.get("value") {
+        Some(Value::String(_)) => long(item, "value"),
+        _ => text(item, "value"),
+    }
 }
 
 /// A text in full, inert: [`inert`] also cuts what is longer than a name, and half a card or address is none.

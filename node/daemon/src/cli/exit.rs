@@ -48,6 +48,6 @@ Exit codes:
   75  another daemon uses the data folder
   77  the node belongs to another user
 
-Settings are read from --config, else config.toml in the folder given with --data, /etc/meerkat (root),
-~/.config/meerkat or the data folder, whichever is found first. The environment (MEERKAT__WEB__LISTEN for [web] listen)
+Settings are read from --config, else config.toml in the folder given with --data, /etc/meerkat (root), \
+~/.config/meerkat or the data folder, whichever is found first. The environment (MEERKAT__WEB__LISTEN for [web] listen) \
 overrides the file, flags override both: `meerkat config show --origin`.";

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The path of a new claim link. It exists on the control socket alone.
-pub const CLAIM_PATH: &str = "/api/v1/admin/claim";
+pub const CLAIM_PATH: &str = "/api/v1/local/claim";
 
 /// What stays as it is in a part of a path or query: the unreserved characters of RFC 3986.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

@@ -133,7 +133,7 @@ pub(super) fn host(raw: &Raw) -> Result<String, Wrong> {
         "write a name as in the browser's address line, without http:// and port, for instance \"meerkat.lan\"";
     let text = string(raw, remedy)?.trim_end_matches('.').to_ascii_lowercase();
     let fits = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-    if text.is_empty() || text.len() > 253 || !text.chars().all(fits) || text.contains("::/") {
+    if text.is_empty() || text.len() > 253 || !text.chars().all(fits) {
         return Err(Wrong::new(format!("{} is not a host name", quoted(&text)), remedy));
     }
     Ok(text)

@@ -34,8 +34,8 @@ impl Disk for std::sync::Arc<Store> {
     }
 }
 
-/// Records of who may come in, and who waits to hear that they are saved.
-pub type AccessRequest = (Vec<AccessWrite>, oneshot::Sender<Result<(), CommitError>>);
+/// Records of who may come in, and who waits to hear that they are saved, or in the store's words why not.
+pub type AccessRequest = (Vec<AccessWrite>, oneshot::Sender<Result<(), String>>);
 
 enum Work {
     Batch(Batch),
@@ -91,7 +91,7 @@ fn run(disk: &impl Disk, work: &Receiver<Work>, committed: &mpsc::UnboundedSende
                 }
             }
             Work::Access((writes, told)) => {
-                let result = disk.commit_access(&writes);
+                let result = disk.commit_access(&writes).map_err(|e| e.to_string());
                 // Whoever asked may have given up; the records are written all the same.
                 let _ = told.send(result);
             }
