@@ -70,6 +70,8 @@ pub enum Reason {
     SignatureFailed,
     /// No verdict came in time, so the call rings: a wanted call is never lost to a fault of ours.
     FailedOpen,
+    /// This home itself reported the number.
+    OwnReport(Category),
 }
 
 impl Reason {
@@ -88,6 +90,7 @@ impl Reason {
             Self::NothingKnown => "nothing_known",
             Self::SignatureFailed => "signature_failed",
             Self::FailedOpen => "failed_open",
+            Self::OwnReport(_) => "own_report",
         }
     }
 
@@ -109,9 +112,13 @@ impl Reason {
                 format!("{} reported it as {}.", neighbours(*against), category.noun())
             }
             Self::Reported { against, legit, category } => {
-                format!("{} reported it as {}; {} say it is legitimate.", neighbours(*against), category.noun(), legit)
+                let say = if *legit == 1 { "says" } else { "say" };
+                format!("{} reported it as {}; {legit} {say} it is legitimate.", neighbours(*against), category.noun())
             }
-            Self::Vindicated(n) => format!("{} say this number is legitimate.", neighbours(*n)),
+            Self::Vindicated(n) => {
+                let say = if *n == 1 { "says" } else { "say" };
+                format!("{} {say} this number is legitimate.", neighbours(*n))
+            }
             Self::NothingKnown => "Nobody you trust has reported this number.".into(),
             Self::SignatureFailed => {
                 "The telephone network could not confirm that the number is the caller's own.".into()
@@ -119,6 +126,7 @@ impl Reason {
             Self::FailedOpen => {
                 "Meerkat did not decide in time, so the call rang. No wanted call is lost to a fault of ours.".into()
             }
+            Self::OwnReport(category) => format!("You reported it as {}.", category.noun()),
         }
     }
 }

@@ -137,7 +137,7 @@ pub fn classify(raw: &str, home: Region) -> Caller {
     if text.starts_with('*') || text.starts_with('#') || EMERGENCY.contains(&digits.as_str()) {
         return Caller::Special(text.to_owned());
     }
-    if text.chars().any(|c| c.is_alphabetic()) {
+    if text.chars().any(char::is_alphabetic) {
         // "1-800-FLOWERS" comes from people, never from a line: a line with letters is a phone's name.
         return Caller::Internal(text.to_owned());
     }

@@ -293,21 +293,27 @@ impl Sealed {
     /// # Errors
     /// [`Malformed`] if no honest node can have written them.
     pub fn read(&self) -> Result<Read, Malformed> {
+        if self.is_newer() {
+            return Ok(Read::Newer);
+        }
         if self.0.len() > MAX_STATEMENT_BYTES {
             return Err(Malformed::TooLong);
         }
         let split = self.0.len().checked_sub(SIGNATURE_BYTES).ok_or(Malformed::TooShort)?;
         let Wire(version, kind, home, node, day, slot, body) =
             cbor::decode_strict(&self.0[..split]).map_err(|_| Malformed::Encoding)?;
-        if version > VERSION {
-            return Ok(Read::Newer);
-        }
         let kind = Kind::from_u8(kind).filter(|_| version == VERSION).ok_or(Malformed::Kind)?;
         if slot >= kind.slots_per_day() {
             return Err(Malformed::Range);
         }
         let body = read_body(kind, &body)?;
         Ok(Read::Statement(Statement { home, node, day, slot, body }))
+    }
+
+    /// Whether a later version wrote these bytes. All it must have in common with ours is that it is an array (RFC 8949,
+    /// 3.1: major type 4, up to 23 items) which begins with its version: it may be longer and of another shape.
+    fn is_newer(&self) -> bool {
+        matches!(self.0.as_slice(), [0x81..=0x97, version @ 0x02..=0x17, ..] if *version > VERSION)
     }
 
     /// Whether `key` signed these bytes (RFC 8032, 5.1.7, with the strict checks against small-order points).
@@ -411,6 +417,8 @@ mod tests {
         bytes[1] = 2;
         bytes.extend_from_slice(&[0; 64]);
         assert_eq!(Sealed(ByteBuf::from(bytes)).read(), Ok(Read::Newer));
+        let longer = [&[0x89, 0x02][..], &[0xff; 2 * MAX_STATEMENT_BYTES]].concat();
+        assert_eq!(Sealed(ByteBuf::from(longer)).read(), Ok(Read::Newer));
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub(crate) enum Examined {
     /// Check the signature against the key of this genesis.
     Check(Statement, Genesis),
     /// Keep it aside: the home cannot be reached.
-    Hold(HomeId),
+    Hold(HomeId, Day),
     /// The answer stands.
     Settled(Admission),
 }
@@ -125,7 +125,7 @@ impl Known<'_> {
         let reached = self.evidence.find(statement.home).filter(|no| self.reach.reaches(*no));
         match reached.and_then(|no| self.evidence.genesis(no)) {
             Some(genesis) => Examined::Check(statement, *genesis),
-            None => Examined::Hold(statement.home),
+            None => Examined::Hold(statement.home, statement.day),
         }
     }
 }
@@ -134,47 +134,138 @@ impl Known<'_> {
 /// order must not matter.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
-    by_home: BTreeMap<HomeId, Vec<(Peer, Sealed)>>,
+    by_home: BTreeMap<HomeId, Vec<Aside>>,
     by_peer: BTreeMap<Peer, usize>,
     total: usize,
 }
 
+#[derive(Debug)]
+struct Aside {
+    from: Peer,
+    day: Day,
+    sealed: Sealed,
+}
+
 impl Held {
     /// The most statements held, over all peers: at 256 bytes a megabyte.
-    const MAX: usize = 4_096;
+    pub(crate) const MAX: usize = 4_096;
     /// The most held from one peer, so that one cannot push out what others brought.
-    const MAX_PER_PEER: usize = 256;
+    pub(crate) const MAX_PER_PEER: usize = 256;
 
-    /// Keeps a statement aside, if there is room for it and it is not held yet.
-    pub(crate) fn hold(&mut self, home: HomeId, from: Peer, sealed: Sealed) -> bool {
-        let of_peer = self.by_peer.entry(from).or_default();
-        let list = self.by_home.entry(home).or_default();
-        if self.total >= Self::MAX || *of_peer >= Self::MAX_PER_PEER || list.iter().any(|(_, s)| *s == sealed) {
-            if list.is_empty() {
-                self.by_home.remove(&home);
-            }
+    /// Keeps a statement aside, if there is room for it and it is not held yet. When all room is taken, the peer that
+    /// takes most of it makes room, so that a crowd of peers does not shut out the next one.
+    pub(crate) fn hold(&mut self, home: HomeId, day: Day, from: Peer, sealed: Sealed) -> bool {
+        let share = self.by_peer.get(&from).copied().unwrap_or(0);
+        let held = self.by_home.get(&home).is_some_and(|list| list.iter().any(|a| a.sealed == sealed));
+        if held || share >= Self::MAX_PER_PEER || (self.total >= Self::MAX && !self.make_room(share)) {
             return false;
         }
-        list.push((from, sealed));
-        *of_peer += 1;
+        self.by_home.entry(home).or_default().push(Aside { from, day, sealed });
+        *self.by_peer.entry(from).or_default() += 1;
         self.total += 1;
         true
     }
 
-    /// Takes out what is held of homes that `reached` says can be reached now.
-    pub(crate) fn release(&mut self, reached: impl Fn(HomeId) -> bool) -> Vec<Sealed> {
-        let homes: Vec<HomeId> = self.by_home.keys().copied().filter(|h| reached(*h)).collect();
-        let mut out = Vec::new();
-        for (from, sealed) in homes.iter().filter_map(|h| self.by_home.remove(h)).flatten() {
-            self.total -= 1;
-            if let Some(n) = self.by_peer.get_mut(&from) {
-                *n -= 1;
-                if *n == 0 {
-                    self.by_peer.remove(&from);
-                }
+    /// Gives up one statement of the peer with the largest share, if that stays larger than `share`.
+    fn make_room(&mut self, share: usize) -> bool {
+        let largest = self.by_peer.iter().max_by_key(|(_, n)| **n).map(|(peer, n)| (*peer, *n));
+        let Some((peer, _)) = largest.filter(|(_, n)| *n > share + 1) else { return false };
+        let mut given_up = false;
+        self.keep(|_, aside| {
+            given_up || aside.from != peer || {
+                given_up = true;
+                false
             }
-            out.push(sealed);
+        });
+        given_up
+    }
+
+    /// Takes out what is held of a home.
+    pub(crate) fn release(&mut self, home: HomeId) -> Vec<Sealed> {
+        let list = self.by_home.remove(&home).unwrap_or_default();
+        list.into_iter()
+            .map(|aside| {
+                self.give_back(aside.from);
+                aside.sealed
+            })
+            .collect()
+    }
+
+    /// The homes of which something is held.
+    pub(crate) fn homes(&self) -> Vec<HomeId> {
+        self.by_home.keys().copied().collect()
+    }
+
+    /// Drops what has grown too old to count.
+    pub(crate) fn expire(&mut self, today: Day) {
+        self.keep(|_, aside| today.since(aside.day) <= LIFETIME_DAYS);
+    }
+
+    fn keep(&mut self, mut keeps: impl FnMut(&HomeId, &Aside) -> bool) {
+        let mut dropped = Vec::new();
+        self.by_home.retain(|home, list| {
+            list.retain(|aside| {
+                let kept = keeps(home, aside);
+                if !kept {
+                    dropped.push(aside.from);
+                }
+                kept
+            });
+            !list.is_empty()
+        });
+        dropped.into_iter().for_each(|from| self.give_back(from));
+    }
+
+    fn give_back(&mut self, from: Peer) {
+        self.total -= 1;
+        if let Some(n) = self.by_peer.get_mut(&from) {
+            *n -= 1;
+            if *n == 0 {
+                self.by_peer.remove(&from);
+            }
         }
-        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_bytes::ByteBuf;
+
+    fn hold(held: &mut Held, peer: u16, n: u16) -> bool {
+        let mut key = [0; 32];
+        key[..2].copy_from_slice(&peer.to_be_bytes());
+        let sealed = Sealed(ByteBuf::from([peer.to_be_bytes(), n.to_be_bytes()].concat()));
+        held.hold(HomeId([u8::try_from(n % 7).expect("below 7"); 16]), Day(20_000), Peer(key), sealed)
+    }
+
+    #[test]
+    fn what_is_held_is_bounded_per_peer_and_in_all_and_nobody_is_shut_out() {
+        let mut held = Held::default();
+        let limit = u16::try_from(Held::MAX_PER_PEER).expect("small");
+        for peer in 0..16 {
+            assert!((0..limit).all(|n| hold(&mut held, peer, n)));
+            assert!(!hold(&mut held, peer, limit), "one peer has its share");
+        }
+        assert_eq!(held.total, Held::MAX);
+        for peer in 100..200 {
+            assert!(hold(&mut held, peer, 0), "a newcomer finds room");
+            assert!(!hold(&mut held, peer, 0), "the same is held once");
+        }
+        assert_eq!(held.total, Held::MAX);
+        assert_eq!(held.by_home.values().map(Vec::len).sum::<usize>(), Held::MAX);
+        assert_eq!(held.by_peer.values().sum::<usize>(), Held::MAX);
+    }
+
+    #[test]
+    fn a_refused_peer_leaves_no_trace_and_what_is_released_or_old_frees_its_room() {
+        let mut held = Held::default();
+        assert!(hold(&mut held, 1, 0) && hold(&mut held, 1, 7) && hold(&mut held, 2, 1));
+        assert_eq!(held.release(HomeId([0; 16])).len(), 2);
+        assert_eq!((held.total, held.by_peer.len()), (1, 1));
+        held.expire(Day(20_180));
+        assert_eq!(held.total, 1);
+        held.expire(Day(20_181));
+        assert_eq!((held.total, held.by_peer.len(), held.by_home.len()), (0, 0, 0));
     }
 }

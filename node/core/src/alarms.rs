@@ -83,9 +83,9 @@ pub(crate) struct Alarms(BTreeMap<(u8, String), (Alarm, Option<i64>)>);
 
 impl Alarms {
     /// Raises an alarm; `true` if it did not stand before in these words.
-    pub(crate) fn raise(&mut self, alarm: Alarm, wall: Option<i64>) -> bool {
+    pub(crate) fn raise(&mut self, alarm: &Alarm, wall: Option<i64>) -> bool {
         let since = self.0.get(&alarm.key()).map_or(wall, |(_, since)| *since);
-        self.0.insert(alarm.key(), (alarm.clone(), since)).is_none_or(|(before, _)| before != alarm)
+        self.0.insert(alarm.key(), (alarm.clone(), since)).is_none_or(|(before, _)| before != *alarm)
     }
 
     /// Clears the alarm with the key of this one, whatever its words, and returns it.

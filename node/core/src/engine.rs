@@ -6,17 +6,18 @@
 //! - What may only be said once it is saved waits for its batch.
 //! - A batch that cannot be written is tried again, with all that has come since, until it is; people are told.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
+    home::HomeId,
     mesh, phone,
-    statement::Sealed,
+    statement::{Read, Sealed},
     time::Now,
 };
 
 use crate::{
-    command::{CommandId, Refusal, Reply},
+    command::{Command, CommandId, Refusal, Reply},
     event::Event,
     input::{Identity, Input, JobId, Restored},
     node::Node,
@@ -26,8 +27,13 @@ use crate::{
 
 /// A batch this large goes at once: about 200 kB of values.
 const FULL_BATCH: usize = 1_000;
-/// The most writes that wait for a disk that takes nothing: at about 300 bytes some 15 MB.
+/// The most writes that wait for a disk that takes nothing: at about 300 bytes some 15 MB, and as much again in the batch
+/// that the disk has.
 const MAX_WAITING: usize = 50_000;
+/// How many are left when there were too many: giving up one by one would look through all of them each time.
+const ROOM_FOR: usize = MAX_WAITING / 10 * 9;
+/// After how long without an answer from the disk people are told so. A card that tidies up stalls for a second or two.
+const STALLED_MS: u64 = 10_000;
 /// How long to wait after a failed batch, doubling up to the second figure.
 const RETRY_MS: (u64, u64) = (1_000, 60_000);
 
@@ -62,9 +68,17 @@ pub struct Engine {
     out: VecDeque<Deed>,
     open: Open,
     /// The batch that the writer has now, kept so that it can be tried again.
-    writing: Option<(Batch, Vec<Promise>)>,
+    writing: Option<Writing>,
     next_batch: u64,
     retry: Option<Retry>,
+}
+
+struct Writing {
+    batch: Batch,
+    promises: Vec<Promise>,
+    since_ms: u64,
+    /// It takes so long that people were told.
+    stalled: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -102,9 +116,18 @@ impl Engine {
     pub fn handle(&mut self, now: Now, input: Input) {
         match input {
             Input::Committed(batch, result) => self.committed(now, batch, result),
+            // Nothing a person decides is ever given up, so no more of it is taken in than memory holds.
+            Input::Command(id, command) if self.is_full() && !matches!(command, Command::Check(_)) => {
+                self.out.push_back(Deed::Reply(id, Err(Refusal::Busy)));
+            }
             other => self.node.handle(now, other),
         }
+        self.stall(now);
         self.drain(now);
+    }
+
+    fn is_full(&self) -> bool {
+        self.open.writes.len() >= MAX_WAITING
     }
 
     /// The next thing to do outside, if any.
@@ -115,8 +138,11 @@ impl Engine {
     /// When to come back with [`Input::Wake`] if nothing else happens, in milliseconds of the monotonic clock.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<u64> {
-        let batch = if self.writing.is_some() { None } else { self.due() };
-        [self.node.next_wakeup(), batch].into_iter().flatten().min()
+        let disk = match &self.writing {
+            Some(writing) => (!writing.stalled).then_some(writing.since_ms + STALLED_MS),
+            None => self.due(),
+        };
+        [self.node.next_wakeup(), disk].into_iter().flatten().min()
     }
 
     /// How things are.
@@ -154,7 +180,7 @@ impl Engine {
                 Output::Reply(id, reply) => self.out.push_back(Deed::Reply(id, reply)),
                 Output::Event(event) => self.out.push_back(Deed::Event(event)),
                 Output::Write(write, urgency) => self.write(now, write, urgency),
-                Output::AfterCommit(promise) => self.promise(promise),
+                Output::AfterCommit(promise) => self.promise(now, promise),
             }
         }
         self.commit(now);
@@ -170,22 +196,69 @@ impl Engine {
         if self.open.writes.len() >= FULL_BATCH {
             self.open.due_ms = Some(now.mono_ms);
         }
+        if self.open.writes.len() > MAX_WAITING {
+            self.make_room(now);
+        }
     }
 
-    fn promise(&mut self, promise: Promise) {
-        match (promise, self.retry) {
+    /// Gives up the oldest writes of what can be had again or is only history. What a person decided and what keeps the
+    /// own voice honest is never given up.
+    fn make_room(&mut self, now: Now) {
+        let own = self.node.home();
+        let mut surplus = self.open.writes.len().saturating_sub(ROOM_FOR);
+        let mut calls = BTreeSet::new();
+        let before = self.open.writes.len();
+        self.open.writes.retain(|write| {
+            let orphan = matches!(write, Write::CallEnd(end) if calls.contains(&end.seq));
+            let drop = orphan || surplus > 0 && is_expendable(write, own);
+            surplus = surplus.saturating_sub(usize::from(drop));
+            if let (true, Write::Call(call)) = (drop, write) {
+                calls.insert(call.seq);
+            }
+            !drop
+        });
+        // Nobody is told that a call is saved which was given up.
+        self.open.promises.retain(|p| !matches!(p, Promise::Event(Event::CallSaved(seq)) if calls.contains(seq)));
+        if self.open.writes.len() < before {
+            self.node.writes_lost(now);
+        }
+    }
+
+    fn promise(&mut self, now: Now, promise: Promise) {
+        let stalled = self.writing.as_ref().is_some_and(|w| w.stalled);
+        match promise {
             // The disk takes nothing: say so now instead of leaving a person waiting.
-            (Promise::Reply(id, _), Some(_)) => {
+            Promise::Reply(id, _) if stalled || self.retry.is_some() => {
                 let why = "the disk takes no writes at the moment".to_owned();
                 self.out.push_back(Deed::Reply(id, Err(Refusal::NotSavedYet(why))));
             }
-            (promise, _) if !self.open.writes.is_empty() => self.open.promises.push(promise),
+            promise if !self.open.writes.is_empty() => {
+                if matches!(promise, Promise::Reply(..)) {
+                    // A change that changed nothing wrote nothing, but its answer may not wait for strangers' writes.
+                    self.open.due_ms = Some(now.mono_ms);
+                }
+                self.open.promises.push(promise);
+            }
             // Nothing is open: what was written before is with the writer, or on disk already.
-            (promise, _) => match &mut self.writing {
-                Some((_, promises)) => promises.push(promise),
+            promise => match &mut self.writing {
+                Some(writing) => writing.promises.push(promise),
                 None => self.out.push_back(kept(promise)),
             },
         }
+    }
+
+    /// Tells people when the disk has not answered for long: it may never.
+    fn stall(&mut self, now: Now) {
+        let Some(writing) = &mut self.writing else { return };
+        if writing.stalled || now.mono_ms < writing.since_ms + STALLED_MS {
+            return;
+        }
+        writing.stalled = true;
+        let why = format!("the disk has not answered for {} seconds", STALLED_MS / 1_000);
+        for promises in [&mut writing.promises, &mut self.open.promises] {
+            *promises = not_saved(std::mem::take(promises), &why, &mut self.out);
+        }
+        self.node.saving(now, Some(why));
     }
 
     fn commit(&mut self, now: Now) {
@@ -196,15 +269,15 @@ impl Engine {
         let batch = Batch { id: BatchId(self.next_batch), writes };
         self.next_batch += 1;
         self.out.push_back(Deed::Commit(batch.clone()));
-        self.writing = Some((batch, promises));
+        self.writing = Some(Writing { batch, promises, since_ms: now.mono_ms, stalled: false });
     }
 
     fn committed(&mut self, now: Now, id: BatchId, result: Result<(), String>) {
-        let Some((batch, promises)) = self.writing.take_if(|(b, _)| b.id == id) else { return };
+        let Some(Writing { batch, promises, .. }) = self.writing.take_if(|w| w.batch.id == id) else { return };
         match result {
             Ok(()) => {
                 self.retry = None;
-                self.node.saving(now, None, false);
+                self.node.saving(now, None);
                 for promise in promises {
                     self.out.push_back(kept(promise));
                 }
@@ -214,24 +287,18 @@ impl Engine {
     }
 
     /// Puts a failed batch before what has come since and tells those who wait for it.
-    fn failed(&mut self, now: Now, batch: Batch, promises: Vec<Promise>, why: String) {
+    fn failed(&mut self, now: Now, batch: Batch, mut promises: Vec<Promise>, why: String) {
         let pause_ms = self.retry.map_or(RETRY_MS.0, |r| (r.pause_ms * 2).min(RETRY_MS.1));
         self.retry = Some(Retry { at_ms: now.mono_ms + pause_ms, pause_ms });
         let mut writes = batch.writes;
         writes.append(&mut self.open.writes);
-        let lost = drop_oldest(&mut writes);
-        let since = std::mem::take(&mut self.open.promises);
-        let mut waiting = Vec::new();
-        for promise in promises.into_iter().chain(since) {
-            match promise {
-                Promise::Reply(id, _) => {
-                    self.out.push_back(Deed::Reply(id, Err(Refusal::NotSavedYet(why.clone()))));
-                }
-                Promise::Publish(_) | Promise::Event(_) => waiting.push(promise),
-            }
+        promises.append(&mut self.open.promises);
+        let promises = not_saved(promises, &why, &mut self.out);
+        self.open = Open { writes, promises, due_ms: Some(now.mono_ms) };
+        if self.open.writes.len() > MAX_WAITING {
+            self.make_room(now);
         }
-        self.open = Open { writes, promises: waiting, due_ms: Some(now.mono_ms) };
-        self.node.saving(now, Some(why), lost);
+        self.node.saving(now, Some(why));
     }
 }
 
@@ -244,19 +311,23 @@ fn kept(promise: Promise) -> Deed {
     }
 }
 
-/// Gives up the oldest writes of what can be had again or is only history, if memory runs short. What a person decided
-/// and what keeps the own voice honest is never given up.
-fn drop_oldest(writes: &mut Vec<Write>) -> bool {
-    let mut surplus = writes.len().saturating_sub(MAX_WAITING);
-    let before = writes.len();
-    writes.retain(|write| {
-        let expendable = match write {
-            Write::Call(_) | Write::CallEnd(_) | Write::Statement(..) | Write::Peer(..) | Write::DropPeer(_) => true,
-            Write::DropStatement(_) | Write::OwnSlot(..) | Write::Document(..) | Write::DocumentWhole(..) => false,
-        };
-        let drop = expendable && surplus > 0;
-        surplus -= usize::from(drop);
-        !drop
+/// Tells people that their changes are not on disk yet; what is not for a person waits on.
+fn not_saved(promises: Vec<Promise>, why: &str, out: &mut VecDeque<Deed>) -> Vec<Promise> {
+    let (replies, waiting) = promises.into_iter().partition(|p| matches!(p, Promise::Reply(..)));
+    let told = Vec::into_iter(replies).filter_map(|promise| match promise {
+        Promise::Reply(id, _) => Some(Deed::Reply(id, Err(Refusal::NotSavedYet(why.to_owned())))),
+        Promise::Publish(_) | Promise::Event(_) => None,
     });
-    writes.len() < before
+    out.extend(told);
+    waiting
+}
+
+/// Whether a write can be had again, comes again by itself, or is only history. A statement of our own is neither:
+/// nobody gives it back to us.
+fn is_expendable(write: &Write, own: HomeId) -> bool {
+    match write {
+        Write::Call(_) | Write::CallEnd(_) | Write::DropStatement(_) | Write::Peer(..) | Write::DropPeer(_) => true,
+        Write::Statement(_, sealed) => !matches!(sealed.read(), Ok(Read::Statement(s)) if s.home == own),
+        Write::OwnSlot(..) | Write::Document(..) | Write::DocumentWhole(..) => false,
+    }
 }

@@ -1,9 +1,9 @@
 //! Evidence: the statements this node has accepted, and what follows from them whatever the order they came in.
 //!
 //! Nothing in here depends on the order of arrival: what a number's claims are is read off the whole set each time.
-//! A home is kept as a small number and a statement as about 80 bytes, so that 300,000 reports fit a Raspberry Pi.
+//! A home is kept as a small number and a report as about 110 bytes, so that 300,000 of them fit a Raspberry Pi.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use meerkat_protocols::{
     home::{Genesis, HomeId},
@@ -12,8 +12,14 @@ use meerkat_protocols::{
     time::Day,
 };
 
-/// The most statements kept: a million at about 100 bytes stay within 100 MB.
+/// The most statements kept of homes this one does not answer for: a million at about 110 bytes stay within 110 MB.
 const MAX_STATEMENTS: usize = 1_000_000;
+/// Room beyond that for this home and the homes it answers for, so that no crowd of strangers shuts them out: thirteen
+/// homes at [`MAX_PER_HOME`].
+const RESERVED: usize = 13 * MAX_PER_HOME as usize;
+/// The most statements kept of one home. The slots of [`LIFETIME_DAYS`] and a day ahead come to 11,648; without this
+/// bound a node that cannot tell which days are past would take as many from one home as there are days since 1970.
+const MAX_PER_HOME: u32 = 12_000;
 
 /// A home, as numbered in here since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +34,11 @@ pub(crate) struct Sequence {
     pub(crate) slot: u8,
 }
 
+impl Sequence {
+    const FIRST: Self = Self { day: Day(0), home: HomeNo(0), kind: Kind::Report, slot: 0 };
+    const LAST: Self = Self { day: Day(u16::MAX), home: HomeNo(u32::MAX), kind: Kind::Retraction, slot: u8::MAX };
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
     Report(E164, Category),
@@ -39,8 +50,6 @@ enum Content {
 struct Stated {
     id: StatementId,
     content: Content,
-    /// A second statement in the same slot: the home speaks with two tongues.
-    conflict: Option<StatementId>,
 }
 
 /// What became of a statement that was handed in.
@@ -52,7 +61,7 @@ pub(crate) enum Inserted {
     Known,
     /// The second of its slot: kept as proof, and the home counts for nothing from now on.
     Equivocation,
-    /// The third of its slot or more: the home counts for nothing already.
+    /// Of a home that speaks with two tongues: it counts for nothing already.
     Surplus,
     /// No room.
     Full,
@@ -73,52 +82,75 @@ pub(crate) struct Evidence {
     index: BTreeMap<HomeId, HomeNo>,
     geneses: BTreeMap<HomeNo, Genesis>,
     stated: BTreeMap<Sequence, Stated>,
-    by_number: BTreeMap<E164, Vec<Sequence>>,
+    /// How many statements of each home there are in `stated`.
+    of_home: BTreeMap<HomeNo, u32>,
+    by_number: BTreeSet<(E164, Sequence)>,
+    numbers: usize,
+    /// For whom, by who, day and slot.
+    vouches: BTreeMap<(HomeNo, Day, u8), HomeNo>,
     /// What was taken back, and by how many retractions.
-    retracted: BTreeMap<Sequence, u16>,
-    /// Homes that speak with two tongues, and in how many slots.
-    equivocators: BTreeMap<HomeNo, u32>,
+    retracted: BTreeMap<Sequence, u32>,
+    /// How many reports of each home were not taken back.
+    standing: BTreeMap<HomeNo, u32>,
+    /// The second statements of a slot. With the first one each proves that its home speaks with two tongues.
+    conflicts: BTreeMap<Sequence, StatementId>,
+    /// The homes that this proves of.
+    equivocators: BTreeSet<HomeNo>,
 }
 
 impl Evidence {
-    /// Takes in a statement whose signature holds, or that was restored from the store.
-    pub(crate) fn insert(&mut self, statement: &Statement, id: StatementId) -> Inserted {
+    /// Takes in a statement whose signature holds, or that was restored from the store. `near` is whether it is of this
+    /// home or of one that it answers for, or was kept before.
+    pub(crate) fn insert(&mut self, statement: &Statement, id: StatementId, near: bool) -> Inserted {
         let home = self.number_of(statement.home);
         let sequence = Sequence { day: statement.day, home, kind: statement.kind(), slot: statement.slot };
-        if let Some(stated) = self.stated.get_mut(&sequence) {
-            return match stated.conflict {
-                _ if stated.id == id => Inserted::Known,
-                Some(second) if second == id => Inserted::Known,
-                Some(_) => Inserted::Surplus,
-                None => {
-                    stated.conflict = Some(id);
-                    *self.equivocators.entry(home).or_default() += 1;
-                    Inserted::Equivocation
-                }
-            };
+        let first = self.stated.get(&sequence).map(|s| s.id);
+        if first == Some(id) || self.conflicts.get(&sequence) == Some(&id) {
+            return Inserted::Known;
         }
-        if self.stated.len() >= MAX_STATEMENTS {
+        if self.equivocates(home) {
+            return Inserted::Surplus;
+        }
+        if first.is_some() {
+            self.conflicts.insert(sequence, id);
+            self.equivocators.insert(home);
+            return Inserted::Equivocation;
+        }
+        let room = MAX_STATEMENTS + if near { RESERVED } else { 0 };
+        let of_home = self.of_home.entry(home).or_default();
+        if self.stated.len() >= room || *of_home >= MAX_PER_HOME {
             return Inserted::Full;
         }
-        let content = self.take_in(home, sequence, &statement.body);
-        self.stated.insert(sequence, Stated { id, content, conflict: None });
+        *of_home += 1;
+        let content = self.take_in(sequence, &statement.body);
+        self.stated.insert(sequence, Stated { id, content });
         Inserted::New
     }
 
-    fn take_in(&mut self, home: HomeNo, sequence: Sequence, body: &Body) -> Content {
+    fn take_in(&mut self, sequence: Sequence, body: &Body) -> Content {
+        let home = sequence.home;
         match *body {
             Body::Report { number, category, .. } => {
-                self.by_number.entry(number).or_default().push(sequence);
+                let first = self.sequences(number).next().is_none();
+                self.numbers += usize::from(first);
+                self.by_number.insert((number, sequence));
+                if !self.retracted.contains_key(&sequence) {
+                    count_up(&mut self.standing, home);
+                }
                 Content::Report(number, category)
             }
             Body::Vouch(genesis) => {
                 let vouched = self.number_of(genesis.home());
                 self.geneses.insert(vouched, genesis);
+                self.vouches.insert((home, sequence.day, sequence.slot), vouched);
                 Content::Vouch(vouched)
             }
             Body::Retraction { kind, day, slot } => {
                 let target = Sequence { day, home, kind, slot };
-                *self.retracted.entry(target).or_default() += 1;
+                count_up(&mut self.retracted, target);
+                if self.retracted.get(&target) == Some(&1) && self.is_report(&target) {
+                    count_down(&mut self.standing, &home);
+                }
                 Content::Retraction(target)
             }
         }
@@ -128,24 +160,21 @@ impl Evidence {
     pub(crate) fn knows(&self, statement: &Statement, id: StatementId) -> bool {
         self.index.get(&statement.home).is_some_and(|home| {
             let sequence = Sequence { day: statement.day, home: *home, kind: statement.kind(), slot: statement.slot };
-            self.stated.get(&sequence).is_some_and(|s| s.id == id || s.conflict == Some(id))
+            self.stated.get(&sequence).is_some_and(|s| s.id == id) || self.conflicts.get(&sequence) == Some(&id)
         })
     }
 
-    /// Removes what is older than its lifetime and returns the ids that went.
+    /// Removes what is older than its lifetime and returns the ids that went. The proof that a home speaks with two
+    /// tongues never goes: it would count again otherwise.
     pub(crate) fn expire(&mut self, today: Day) -> Vec<StatementId> {
-        let mut gone = Vec::new();
-        while let Some(entry) = self.stated.first_entry() {
-            if today.since(entry.key().day) <= LIFETIME_DAYS {
-                break;
-            }
-            let (sequence, stated) = entry.remove_entry();
-            gone.push(stated.id);
-            if let Some(second) = stated.conflict {
-                gone.push(second);
-                count_down(&mut self.equivocators, &sequence.home);
-            }
+        let old = self.stated.keys().take_while(|s| today.since(s.day) > LIFETIME_DAYS);
+        let old: Vec<Sequence> = old.filter(|s| !self.conflicts.contains_key(s)).copied().collect();
+        let mut gone = Vec::with_capacity(old.len());
+        for sequence in old {
+            let Some(stated) = self.stated.remove(&sequence) else { continue };
+            count_down(&mut self.of_home, &sequence.home);
             self.forget(sequence, stated.content);
+            gone.push(stated.id);
         }
         gone
     }
@@ -153,25 +182,37 @@ impl Evidence {
     fn forget(&mut self, sequence: Sequence, content: Content) {
         match content {
             Content::Report(number, _) => {
-                if let Some(list) = self.by_number.get_mut(&number) {
-                    list.retain(|s| *s != sequence);
-                    if list.is_empty() {
-                        self.by_number.remove(&number);
-                    }
+                self.by_number.remove(&(number, sequence));
+                let last = self.sequences(number).next().is_none();
+                self.numbers -= usize::from(last);
+                if !self.retracted.contains_key(&sequence) {
+                    count_down(&mut self.standing, &sequence.home);
                 }
             }
-            Content::Retraction(target) => count_down(&mut self.retracted, &target),
-            Content::Vouch(_) => {}
+            Content::Retraction(target) => {
+                count_down(&mut self.retracted, &target);
+                if !self.retracted.contains_key(&target) && self.is_report(&target) {
+                    count_up(&mut self.standing, sequence.home);
+                }
+            }
+            Content::Vouch(_) => {
+                self.vouches.remove(&(sequence.home, sequence.day, sequence.slot));
+            }
         }
+    }
+
+    fn is_report(&self, sequence: &Sequence) -> bool {
+        sequence.kind == Kind::Report && self.stated.contains_key(sequence)
+    }
+
+    /// The places of all reports on a number, a home's later ones after its earlier ones.
+    fn sequences(&self, number: E164) -> impl Iterator<Item = Sequence> + '_ {
+        self.by_number.range((number, Sequence::FIRST)..=(number, Sequence::LAST)).map(|(_, sequence)| *sequence)
     }
 
     /// The live reports on a number: the latest of each home, unless the home took it back or speaks with two tongues.
     pub(crate) fn reports(&self, number: E164) -> Vec<LiveReport> {
-        let mut latest: BTreeMap<HomeNo, Sequence> = BTreeMap::new();
-        for sequence in self.by_number.get(&number).into_iter().flatten() {
-            let kept = latest.entry(sequence.home).or_insert(*sequence);
-            *kept = (*kept).max(*sequence);
-        }
+        let latest: BTreeMap<HomeNo, Sequence> = self.sequences(number).map(|s| (s.home, s)).collect();
         latest
             .into_values()
             .filter(|s| self.is_live(s))
@@ -184,41 +225,36 @@ impl Evidence {
 
     /// The slot of a home's live report on a number.
     pub(crate) fn report_slot(&self, home: HomeNo, number: E164) -> Option<(Day, u8)> {
-        let latest = self.by_number.get(&number)?.iter().filter(|s| s.home == home).max()?;
-        self.is_live(latest).then_some((latest.day, latest.slot))
+        let latest = self.sequences(number).filter(|s| s.home == home).last()?;
+        self.is_live(&latest).then_some((latest.day, latest.slot))
     }
 
-    /// All live vouches as (who, for whom, since when, slot), in the order of their days.
-    pub(crate) fn vouches(&self) -> impl Iterator<Item = (HomeNo, HomeNo, Day, u8)> + '_ {
-        self.stated.iter().filter(|(s, _)| s.kind == Kind::Vouch && self.is_live(s)).filter_map(|(s, stated)| {
-            match stated.content {
-                Content::Vouch(whom) => Some((s.home, whom, s.day, s.slot)),
-                Content::Report(..) | Content::Retraction(_) => None,
-            }
-        })
+    /// The live vouches of a home as (for whom, since when, slot), in the order in which they were made.
+    pub(crate) fn vouches_of(&self, home: HomeNo) -> impl Iterator<Item = (HomeNo, Day, u8)> + '_ {
+        let all = self.vouches.range((home, Day(0), 0)..=(home, Day(u16::MAX), u8::MAX));
+        all.map(|(&(home, day, slot), whom)| (Sequence { day, home, kind: Kind::Vouch, slot }, *whom))
+            .filter(|(sequence, _)| self.is_live(sequence))
+            .map(|(sequence, whom)| (whom, sequence.day, sequence.slot))
     }
 
-    /// How many live reports of each home are held.
-    pub(crate) fn report_counts(&self) -> BTreeMap<HomeNo, u32> {
-        let mut counts = BTreeMap::new();
-        for sequence in self.stated.keys().filter(|s| s.kind == Kind::Report && self.is_live(s)) {
-            *counts.entry(sequence.home).or_insert(0) += 1;
-        }
-        counts
+    /// How many reports of a home stand.
+    pub(crate) fn report_count(&self, home: HomeNo) -> u32 {
+        if self.equivocates(home) { 0 } else { self.standing.get(&home).copied().unwrap_or(0) }
     }
 
     fn is_live(&self, sequence: &Sequence) -> bool {
-        !self.retracted.contains_key(sequence) && !self.equivocators.contains_key(&sequence.home)
+        !self.retracted.contains_key(sequence) && !self.equivocates(sequence.home)
     }
 
-    /// The newest day that a statement of the home carries.
-    pub(crate) fn newest_day(&self, home: HomeNo) -> Option<Day> {
-        self.stated.keys().rev().find(|s| s.home == home).map(|s| s.day)
+    /// The newest day up to `last` that a statement of one of the homes carries.
+    pub(crate) fn newest_day(&self, last: Day, of: impl Fn(HomeNo) -> bool) -> Option<Day> {
+        let until = Sequence { day: last, ..Sequence::LAST };
+        self.stated.range(..=until).rev().find(|(s, _)| of(s.home)).map(|(s, _)| s.day)
     }
 
     /// Whether the home has signed two statements in one slot.
     pub(crate) fn equivocates(&self, home: HomeNo) -> bool {
-        self.equivocators.contains_key(&home)
+        self.equivocators.contains(&home)
     }
 
     /// The number a statement is about: its own, or for a retraction the number of what it takes back.
@@ -241,7 +277,7 @@ impl Evidence {
         if let Some(no) = self.index.get(&home) {
             return *no;
         }
-        let no = HomeNo(u32::try_from(self.names.len()).expect("fewer homes than statements, and those are bounded"));
+        let no = HomeNo(u32::try_from(self.names.len()).expect("four thousand million homes do not fit any memory"));
         self.names.push(home);
         self.index.insert(home, no);
         no
@@ -264,20 +300,24 @@ impl Evidence {
 
     /// How many statements are held.
     pub(crate) fn len(&self) -> usize {
-        self.stated.len()
+        self.stated.len() + self.conflicts.len()
     }
 
     /// How many numbers there are statements about.
     pub(crate) fn numbers(&self) -> usize {
-        self.by_number.len()
+        self.numbers
     }
 }
 
+fn count_up<K: Ord>(counts: &mut BTreeMap<K, u32>, key: K) {
+    *counts.entry(key).or_default() += 1;
+}
+
 /// Takes one off a count and drops the entry when nothing is left.
-fn count_down<K: Ord, N: Copy + PartialEq + From<u8> + std::ops::SubAssign>(counts: &mut BTreeMap<K, N>, key: &K) {
+fn count_down<K: Ord>(counts: &mut BTreeMap<K, u32>, key: &K) {
     if let Some(n) = counts.get_mut(key) {
-        *n -= N::from(1);
-        if *n == N::from(0) {
+        *n -= 1;
+        if *n == 0 {
             counts.remove(key);
         }
     }

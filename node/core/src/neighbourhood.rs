@@ -1,12 +1,15 @@
 //! The neighbourhood's part of the node: peers, and the statements they bring.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use meerkat_protocols::{
     batch::Write,
     home::HomeId,
-    mesh::{Event as MeshEvent, MessageRef, Order, Peer},
-    statement::{Kind, Sealed, Statement},
+    mesh::{Event as MeshEvent, Found, MessageRef, Order, Peer},
+    statement::{Body, Kind, Sealed, Statement},
     time::Now,
 };
 use serde_bytes::ByteBuf;
@@ -15,7 +18,7 @@ use crate::{
     admission::{Admission, Examined, Ignored, Known, Rejected},
     alarms::Alarm,
     event::Event,
-    evidence::Inserted,
+    evidence::{HomeNo, Inserted},
     input::JobId,
     node::Node,
     output::{Job, Output, Urgency},
@@ -25,6 +28,9 @@ use crate::{
 
 /// The most signatures being checked at once: at 80 µs each a tenth of a second's work.
 const MAX_VERIFYING: usize = 1_024;
+/// The most peers written down in one run: enough to find the neighbourhood again, and a crowd of passing strangers does
+/// not fill the disk.
+const MAX_REMEMBERED: usize = 1_000;
 /// How long a stranger's statement may wait for its commit. It can be had again from neighbours.
 const STATEMENT_WITHIN: Urgency = Urgency::Within(60_000);
 
@@ -41,6 +47,10 @@ pub(crate) struct Mesh {
     pub(crate) peers: BTreeMap<Peer, PeerState>,
     pub(crate) listening: Vec<String>,
     pub(crate) verifying: BTreeMap<JobId, Verifying>,
+    /// Homes this one answers for that speak with two tongues.
+    twisted: BTreeSet<HomeId>,
+    /// The peers that were written down since the start, each with its address.
+    remembered: BTreeMap<Peer, String>,
 }
 
 impl Node {
@@ -48,14 +58,16 @@ impl Node {
     pub(crate) fn network(&mut self, now: Now, event: MeshEvent) {
         match event {
             MeshEvent::Listening { address } => {
-                self.mesh.listening.push(address);
+                if !self.mesh.listening.contains(&address) {
+                    self.mesh.listening.push(address);
+                }
                 self.clear(&Alarm::NetworkTrouble(String::new()));
             }
             MeshEvent::Deaf { address } => self.mesh.listening.retain(|a| *a != address),
             MeshEvent::Connected { peer, address, found } => {
                 let state = PeerState { peer, address: address.clone(), found, since_mono_ms: now.mono_ms };
                 self.mesh.peers.insert(peer, state);
-                self.put(Output::Write(Write::Peer(peer, vec![address]), STATEMENT_WITHIN));
+                self.remember(peer, address, found);
                 self.put(Output::Event(Event::PeerConnected(peer)));
             }
             MeshEvent::Disconnected { peer } => {
@@ -68,12 +80,24 @@ impl Node {
         }
     }
 
+    /// Writes a peer down, once for each address. The address of one that called us is that of its outgoing connection:
+    /// nobody is reached there, and it must not replace one where somebody is.
+    fn remember(&mut self, peer: Peer, address: String, found: Found) {
+        let known = self.mesh.remembered.get(&peer);
+        let room = known.is_some() || self.mesh.remembered.len() < MAX_REMEMBERED;
+        if found == Found::CalledUs || known == Some(&address) || !room {
+            return;
+        }
+        self.mesh.remembered.insert(peer, address.clone());
+        self.put(Output::Write(Write::Peer(peer, vec![address]), STATEMENT_WITHIN));
+    }
+
     fn gossip(&mut self, now: Now, message: MessageRef, from: Peer, data: Vec<u8>) {
         let sealed = Sealed(ByteBuf::from(data));
         let admission = match self.known(now).examine(&sealed) {
             Examined::Settled(admission) => admission,
-            Examined::Hold(home) => {
-                if self.held.hold(home, from, sealed) {
+            Examined::Hold(home, day) => {
+                if self.held.hold(home, day, from, sealed) {
                     self.counts.held += 1;
                 }
                 Admission::Ignore(Ignored::OutOfReach)
@@ -107,21 +131,16 @@ impl Node {
 
     fn admit(&mut self, now: Now, sealed: Sealed, statement: &Statement) -> Admission {
         let id = sealed.id();
-        match self.evidence.insert(statement, id) {
+        let near = self.evidence.find(statement.home).is_some_and(|no| self.reach.own().contains_key(&no));
+        let inserted = self.evidence.insert(statement, id, near);
+        match inserted {
             Inserted::Known => return Admission::Ignore(Ignored::Known),
             Inserted::Surplus => return Admission::Ignore(Ignored::Surplus),
             Inserted::Full => return Admission::Ignore(Ignored::Full),
-            Inserted::New => {}
-            Inserted::Equivocation => {
-                let vouched = self.evidence.find(statement.home).is_some_and(|no| self.reach.own().contains_key(&no));
-                self.walk(now);
-                if vouched {
-                    self.raise(now, Alarm::NeighbourEquivocates(statement.home));
-                }
-            }
+            Inserted::New | Inserted::Equivocation => {}
         }
         self.put(Output::Write(Write::Statement(id, sealed), STATEMENT_WITHIN));
-        self.graph_may_have_changed(now, statement.kind());
+        self.accepted(now, statement, inserted);
         self.witness(now, statement);
         if let Some(number) = self.evidence.subject(statement) {
             self.put(Output::Event(Event::ReportReceived(number)));
@@ -131,9 +150,20 @@ impl Node {
 
     /// A neighbour we answer for is the second source for the day.
     pub(crate) fn witness(&mut self, now: Now, statement: &Statement) {
-        let known = self.evidence.find(statement.home);
-        if known.is_some_and(|no| self.reach.own().contains_key(&no)) {
+        if self.evidence.find(statement.home).is_some_and(|no| self.is_witness(no)) {
             self.calendar.witness(now, statement.day);
+        }
+    }
+
+    fn is_witness(&self, home: HomeNo) -> bool {
+        self.reach.own().contains_key(&home) && !self.evidence.equivocates(home)
+    }
+
+    /// Reads the day off what neighbours have said so far: after a start, and while nobody has named one.
+    pub(crate) fn recall_day(&mut self, now: Now) {
+        let newest = now.day().and_then(|today| self.evidence.newest_day(today, |no| self.is_witness(no)));
+        if let Some(day) = newest {
+            self.calendar.witness(now, day);
         }
     }
 
@@ -148,20 +178,39 @@ impl Node {
         }
     }
 
-    /// A vouch came or went: walk the graph anew and look at what was held until now.
-    pub(crate) fn graph_may_have_changed(&mut self, now: Now, kind: Kind) {
-        match kind {
-            Kind::Vouch | Kind::Retraction => self.walk(now),
-            Kind::Report => {}
+    /// A statement became evidence: follow what it changes in the graph, and look at what was held until now.
+    pub(crate) fn accepted(&mut self, now: Now, statement: &Statement, inserted: Inserted) {
+        self.neighbours = None;
+        match (inserted, statement.body) {
+            (Inserted::Equivocation, _) | (Inserted::New, Body::Retraction { kind: Kind::Vouch, .. }) => self.walk(now),
+            (Inserted::New, Body::Vouch(_)) => {
+                let who = self.evidence.number_of(statement.home);
+                match self.reach.grow(&self.evidence, self.own, who) {
+                    Some(new) => {
+                        self.see_two_tongues(now);
+                        let new: Vec<HomeId> = new.into_iter().map(|no| self.evidence.name(no)).collect();
+                        self.release(now, &new);
+                    }
+                    None => self.walk(now),
+                }
+            }
+            (Inserted::New, Body::Report { .. } | Body::Retraction { .. })
+            | (Inserted::Known | Inserted::Surplus | Inserted::Full, _) => {}
         }
     }
 
+    /// Walks the graph of vouches anew.
     pub(crate) fn walk(&mut self, now: Now) {
         self.reach = Reach::walk(&self.evidence, self.own);
-        self.neighbours_changed();
-        let (evidence, reach) = (&self.evidence, &self.reach);
-        let reached = |home: HomeId| evidence.find(home).is_some_and(|no| reach.reaches(no));
-        for sealed in self.held.release(reached) {
+        self.neighbours = None;
+        self.see_two_tongues(now);
+        let reached = |home: &HomeId| self.evidence.find(*home).is_some_and(|no| self.reach.reaches(no));
+        let homes: Vec<HomeId> = self.held.homes().into_iter().filter(reached).collect();
+        self.release(now, &homes);
+    }
+
+    fn release(&mut self, now: Now, homes: &[HomeId]) {
+        for sealed in homes.iter().flat_map(|home| self.held.release(*home)).collect::<Vec<_>>() {
             if let Examined::Check(statement, genesis) = self.known(now).examine(&sealed) {
                 let job = self.start(Job::Verify(sealed.clone(), genesis));
                 self.mesh.verifying.insert(job, Verifying { sealed, statement, message: None });
@@ -169,13 +218,22 @@ impl Node {
         }
     }
 
-    /// The list of neighbours for those who look.
-    pub(crate) fn neighbours_changed(&mut self) {
-        self.neighbours = None;
+    /// The alarm stands exactly while this home answers for one that speaks with two tongues.
+    fn see_two_tongues(&mut self, now: Now) {
+        let twisted = self.reach.own().keys().filter(|no| self.evidence.equivocates(**no));
+        let twisted: BTreeSet<HomeId> = twisted.map(|no| self.evidence.name(*no)).collect();
+        let before: Vec<HomeId> = self.mesh.twisted.difference(&twisted).copied().collect();
+        for home in before {
+            self.clear(&Alarm::NeighbourEquivocates(home));
+        }
+        for home in &twisted {
+            self.raise(now, Alarm::NeighbourEquivocates(*home));
+        }
+        self.mesh.twisted = twisted;
     }
 
+    /// The list of neighbours for those who look.
     pub(crate) fn list_neighbours(&self) -> Arc<Vec<Neighbour>> {
-        let counts = self.evidence.report_counts();
         let mut list: Vec<Neighbour> = self
             .reach
             .own()
@@ -183,7 +241,7 @@ impl Node {
             .map(|(no, (since, _))| {
                 let home = self.evidence.name(*no);
                 let name = self.names.get(&home).cloned().unwrap_or_else(|| home.short());
-                Neighbour { home, name, since: *since, reports: counts.get(no).copied().unwrap_or(0) }
+                Neighbour { home, name, since: *since, reports: self.evidence.report_count(*no) }
             })
             .collect();
         list.sort_by(|a, b| a.name.cmp(&b.name).then(a.home.cmp(&b.home)));

@@ -30,8 +30,8 @@ use crate::{
     vouches::{MAX_VOUCHES, Reach},
 };
 
-/// How often what has expired is looked for.
-const EXPIRE_EVERY_MS: u64 = 3_600_000;
+/// How often what has expired is looked for, and what is about to is renewed.
+const HOUR_MS: u64 = 3_600_000;
 
 /// One node of one home: all its decisions.
 pub struct Node {
@@ -55,7 +55,7 @@ pub struct Node {
     alarms: Alarms,
     out: VecDeque<Output>,
     next_job: u64,
-    expire_at_ms: u64,
+    hourly_at_ms: u64,
 }
 
 impl Node {
@@ -85,7 +85,7 @@ impl Node {
             alarms: Alarms::default(),
             out: VecDeque::new(),
             next_job: 0,
-            expire_at_ms: 0,
+            hourly_at_ms: 0,
             identity,
         };
         node.use_settings(wishes.settings);
@@ -95,22 +95,25 @@ impl Node {
     /// Takes back a statement that the store kept; its signature was checked when it came.
     pub fn restore(&mut self, sealed: &Sealed) {
         if let Ok(Read::Statement(statement)) = sealed.read() {
-            self.evidence.insert(&statement, sealed.id());
+            self.evidence.insert(&statement, sealed.id(), true);
+            if statement.home == self.identity.home() {
+                self.speaker.has_said(&statement);
+            }
         }
     }
 
     /// All statements are back: from now on the node decides.
     pub fn restored(&mut self, now: Now) {
         self.walk(now);
-        let newest = self.reach.own().keys().filter_map(|no| self.evidence.newest_day(*no)).max();
-        if let Some(day) = newest {
-            self.calendar.witness(now, day);
-        }
+        self.recall_day(now);
+        self.look_at_clock(now);
         self.tick(now);
     }
 
     /// Takes in one thing that happened. What is to be done about it is drained by [`Node::poll_output`].
     pub fn handle(&mut self, now: Now, input: Input) {
+        // A ringing call does not wait for the hourly work, which is done on the wake-up that follows.
+        let hourly = !matches!(input, Input::Phone(_));
         match input {
             Input::Phone(event) => self.phone(now, event),
             Input::Network(event) => self.network(now, event),
@@ -121,7 +124,10 @@ impl Node {
             // The engine's own business: it tells what concerns the node by `saving`.
             Input::Committed(..) | Input::Wake => {}
         }
-        self.tick(now);
+        self.look_at_clock(now);
+        if hourly {
+            self.tick(now);
+        }
     }
 
     /// The next thing to do outside, if any.
@@ -132,7 +138,7 @@ impl Node {
     /// When the node wants to be woken, in milliseconds of the monotonic clock.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<u64> {
-        Some(self.expire_at_ms)
+        Some(self.hourly_at_ms)
     }
 
     /// How things are.
@@ -170,20 +176,22 @@ impl Node {
     }
 
     /// What the disk says about saving: `None` if all is well.
-    pub(crate) fn saving(&mut self, now: Now, trouble: Option<String>, lost: bool) {
+    pub(crate) fn saving(&mut self, now: Now, trouble: Option<String>) {
         match trouble {
             Some(why) => self.raise(now, Alarm::NotSaving(why)),
             None => self.clear(&Alarm::NotSaving(String::new())),
         }
-        if lost {
-            self.raise(now, Alarm::WritesLost);
-        }
+    }
+
+    /// Writes were given up because memory is bounded.
+    pub(crate) fn writes_lost(&mut self, now: Now) {
+        self.raise(now, Alarm::WritesLost);
     }
 
     /// How a call from this caller is decided now.
     pub(crate) fn decide(&self, caller: &Caller, verstat: Option<Verstat>) -> Decision {
         screening::decide(caller, verstat, &self.lists, &self.settings, |number| {
-            Tally::of(&self.evidence.reports(number), &self.reach)
+            Tally::of(&self.evidence.reports(number), &self.reach, self.own)
         })
     }
 
@@ -206,7 +214,7 @@ impl Node {
     }
 
     pub(crate) fn raise(&mut self, now: Now, alarm: Alarm) {
-        if self.alarms.raise(alarm.clone(), now.wall) {
+        if self.alarms.raise(&alarm, now.wall) {
             self.put(Output::Event(Event::AlarmRaised(alarm)));
         }
     }
@@ -217,18 +225,26 @@ impl Node {
         }
     }
 
-    fn tick(&mut self, now: Now) {
+    fn look_at_clock(&mut self, now: Now) {
         if now.wall.is_none() {
             self.raise(now, Alarm::ClockNotSet);
         } else {
             self.clear(&Alarm::ClockNotSet);
             self.say_waiting(now);
         }
-        if now.mono_ms < self.expire_at_ms {
+    }
+
+    fn tick(&mut self, now: Now) {
+        if now.mono_ms < self.hourly_at_ms {
             return;
         }
-        self.expire_at_ms = now.mono_ms + EXPIRE_EVERY_MS;
+        self.hourly_at_ms = now.mono_ms + HOUR_MS;
+        if self.calendar.day(now).is_none() {
+            self.recall_day(now);
+        }
+        self.renew_vouches(now);
         let Some(day) = self.calendar.day(now) else { return };
+        self.held.expire(day);
         let gone = self.evidence.expire(day);
         if !gone.is_empty() {
             self.walk(now);

@@ -41,7 +41,7 @@ pub enum Job {
     Sign(Statement),
     /// Check a stranger's signature.
     Verify(Sealed, Genesis),
-    /// Make a change in a document.
+    /// Make a change in a document. Edits are made, and their results handed back, in the order in which they were given.
     Edit(Edit),
 }
 

@@ -1,6 +1,9 @@
 //! What people of the home ask: each command checked, carried out, and answered when it is saved.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use meerkat_protocols::{
     batch::Write,
@@ -9,7 +12,7 @@ use meerkat_protocols::{
     statement::{Body, Category, Kind},
     text,
     time::Now,
-    wishes::{Edit, MAX_ENTRIES, MAX_LABEL_CHARS, Settings},
+    wishes::{Edit, Entry, MAX_ENTRIES, MAX_LABEL_CHARS, Settings, Subject},
 };
 
 use crate::{
@@ -33,6 +36,9 @@ pub(crate) type Edits = BTreeMap<JobId, Editing>;
 
 /// The most changes of documents under way; the page makes one at a time.
 const MAX_EDITS: usize = 1_024;
+
+/// The most homes that have a name here; twelve can be answered for, the others were once.
+const MAX_NAMES: usize = 1_024;
 
 impl Node {
     /// Carries out what a person asks.
@@ -68,8 +74,9 @@ impl Node {
         let mut tally = Tally::default();
         if let Caller::Number(number) = caller {
             let reports = self.evidence.reports(number);
-            tally = Tally::of(&reports, &self.reach);
-            claims.extend(reports.iter().map(|r| Claim {
+            tally = Tally::of(&reports, &self.reach, self.own);
+            // Reports of homes that went out of reach are still kept for a while; that they once were in reach is chance.
+            claims.extend(reports.iter().filter(|r| self.reach.reaches(r.home)).map(|r| Claim {
                 home: self.evidence.name(r.home),
                 category: r.category,
                 day: r.day,
@@ -96,15 +103,21 @@ impl Node {
         if home == self.identity.home() {
             return Err(Refusal::OwnCard);
         }
-        if self.evidence.find(home).is_some_and(|no| self.reach.own().contains_key(&no)) {
+        if card.0.key().is_none() {
+            return Err(Refusal::Invalid("this card holds no usable key".to_owned()));
+        }
+        let own = self.reach.own().keys().map(|no| self.evidence.name(*no));
+        let vouched: BTreeSet<HomeId> = own.chain(self.speaker.vouching()).collect();
+        if vouched.contains(&home) {
             return Err(Refusal::AlreadyVouched);
         }
-        if self.reach.own().len() >= MAX_VOUCHES {
+        if vouched.len() >= MAX_VOUCHES {
             return Err(Refusal::TooManyVouches(MAX_VOUCHES));
         }
         let day = now.day().ok_or(Refusal::ClockNotSet)?;
-        self.say(Some(id), day, Body::Vouch(card.0), |_| (Reply::Vouched(home), Event::VouchChanged(home)))?;
         let name: String = text::inert(name).chars().take(MAX_LABEL_CHARS).collect();
+        self.check_busy()?;
+        self.say(Some(id), day, Body::Vouch(card.0), |_| (Reply::Vouched(home), Event::VouchChanged(home)))?;
         if !name.is_empty() {
             self.edit(None, Edit::NameNeighbour(home, name))?;
         }
@@ -112,22 +125,32 @@ impl Node {
     }
 
     fn unvouch(&mut self, now: Now, id: CommandId, home: HomeId) -> Result<(), Refusal> {
-        let vouched = self.evidence.find(home).and_then(|no| self.reach.own().get(&no)).copied();
-        let (of, slot) = vouched.ok_or(Refusal::NotVouched)?;
+        let no = self.evidence.find(home).filter(|no| self.reach.own().contains_key(no)).ok_or(Refusal::NotVouched)?;
         let day = now.day().ok_or(Refusal::ClockNotSet)?;
-        let body = Body::Retraction { kind: Kind::Vouch, day: of, slot };
-        self.say(Some(id), day, body, |_| (Reply::Unvouched(home), Event::VouchChanged(home)))?;
+        self.check_busy()?;
+        // A vouch that was renewed stands twice for a while; the answer waits for the last to be taken back.
+        let vouches = self.evidence.vouches_of(self.own).filter(|(whom, ..)| *whom == no);
+        let mut vouches: Vec<_> = vouches.map(|(_, of, slot)| (of, slot)).collect();
+        let last = vouches.pop().ok_or(Refusal::NotVouched)?;
+        let told = |_| (Reply::Unvouched(home), Event::VouchChanged(home));
+        for (of, slot) in vouches {
+            self.say(None, day, Body::Retraction { kind: Kind::Vouch, day: of, slot }, told)?;
+        }
+        self.say(Some(id), day, Body::Retraction { kind: Kind::Vouch, day: last.0, slot: last.1 }, told)?;
         if self.names.contains_key(&home) {
             self.edit(None, Edit::ForgetNeighbour(home))?;
         }
         Ok(())
     }
 
+    fn check_busy(&self) -> Result<(), Refusal> {
+        if self.edits.len() >= MAX_EDITS { Err(Refusal::Busy) } else { Ok(()) }
+    }
+
     fn edit(&mut self, command: Option<CommandId>, edit: Edit) -> Result<(), Refusal> {
-        if self.edits.len() >= MAX_EDITS {
-            return Err(Refusal::Busy);
-        }
+        self.check_busy()?;
         self.check_edit(&edit)?;
+        let edit = tidy(edit);
         let job = self.start(Job::Edit(edit.clone()));
         self.edits.insert(job, Editing { command, edit });
         Ok(())
@@ -136,11 +159,18 @@ impl Node {
     fn check_edit(&self, edit: &Edit) -> Result<(), Refusal> {
         match edit {
             Edit::SetEntry(subject, _) => {
+                if Subject::from_key(&subject.key()).as_ref() != Some(subject) {
+                    return Err(Refusal::Invalid(format!("{subject:?} can be the beginning of no number")));
+                }
                 let full = self.lists.len() >= MAX_ENTRIES && !self.lists.contains_key(subject);
                 if full { Err(Refusal::ListsFull) } else { Ok(()) }
             }
             Edit::SetSettings(settings) => self.check_settings(settings),
-            Edit::RemoveEntry(_) | Edit::NameNeighbour(..) | Edit::ForgetNeighbour(_) => Ok(()),
+            Edit::NameNeighbour(home, _) => {
+                let full = self.names.len() >= MAX_NAMES && !self.names.contains_key(home);
+                if full { Err(Refusal::ListsFull) } else { Ok(()) }
+            }
+            Edit::RemoveEntry(_) | Edit::ForgetNeighbour(_) => Ok(()),
         }
     }
 
@@ -195,14 +225,27 @@ impl Node {
             }
             Edit::NameNeighbour(home, name) => {
                 self.names.insert(home, name);
-                self.neighbours_changed();
+                self.neighbours = None;
                 Event::VouchChanged(home)
             }
             Edit::ForgetNeighbour(home) => {
                 self.names.remove(&home);
-                self.neighbours_changed();
+                self.neighbours = None;
                 Event::VouchChanged(home)
             }
         }
+    }
+}
+
+/// The edit with its texts inert and within their bounds, so that what the node shows is what the document keeps.
+fn tidy(edit: Edit) -> Edit {
+    match edit {
+        Edit::SetEntry(subject, entry) => {
+            Edit::SetEntry(subject, Entry::tidy(entry.standing, &entry.label, &entry.notes))
+        }
+        Edit::NameNeighbour(home, name) => {
+            Edit::NameNeighbour(home, text::inert(&name).chars().take(MAX_LABEL_CHARS).collect())
+        }
+        other @ (Edit::RemoveEntry(_) | Edit::SetSettings(_) | Edit::ForgetNeighbour(_)) => other,
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     output::{Output, Promise, Urgency},
 };
 
-/// The most calls followed at once; a call beyond them is decided and logged, its end is not.
+/// The most calls followed at once; of a call that was pushed out by later ones the end is not logged.
 const MAX_RINGING: usize = 4_096;
 /// How many numbers that rang are remembered, so that a report can say on what it rests.
 const MAX_RECEIVED: usize = 10_000;
@@ -125,8 +125,9 @@ impl Node {
     fn log(&mut self, id: CallId, call: Call) {
         let seq = call.seq;
         self.put(Output::Event(Event::CallScreened(Box::new(call.clone()))));
-        if self.calls.ringing.len() < MAX_RINGING {
-            self.calls.ringing.insert(id, Ringing { call: Arc::new(call.clone()), failed_open: false });
+        self.calls.ringing.insert(id, Ringing { call: Arc::new(call.clone()), failed_open: false });
+        if self.calls.ringing.len() > MAX_RINGING {
+            self.calls.ringing.pop_first();
         }
         self.put(Output::Write(Write::Call(Box::new(call)), LOG_WITHIN));
         self.put(Output::AfterCommit(Promise::Event(Event::CallSaved(seq))));
@@ -134,7 +135,11 @@ impl Node {
 
     fn ended(&mut self, now: Now, call: CallId, how: Ending) {
         let Some(Ringing { call, failed_open }) = self.calls.ringing.remove(&call) else { return };
-        let how = if failed_open && how == Ending::SteppedAside { Ending::RangUndecided } else { how };
+        let how = match how {
+            // A phone that rang was taken or not: that it rang without a verdict is what the log has to say.
+            Ending::SteppedAside | Ending::Cancelled if failed_open => Ending::RangUndecided,
+            how => how,
+        };
         let duration_ms = now.mono_ms.saturating_sub(call.began_mono_ms);
         let end = CallEnd { seq: call.seq, how, duration_ms };
         self.put(Output::Event(Event::CallEnded(end)));

@@ -5,7 +5,10 @@ use meerkat_protocols::{
     statement::Category,
 };
 
-use crate::{evidence::LiveReport, vouches::Reach};
+use crate::{
+    evidence::{HomeNo, LiveReport},
+    vouches::Reach,
+};
 
 /// Evidence from which a call is kept from ringing: three homes that each answered for.
 const BLOCK_AT: f64 = 3.0;
@@ -17,19 +20,24 @@ const WILSON_Z: f64 = 1.96;
 /// The weights for and against a number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// Weight of those that call it unwanted.
+    /// Weight of those that call it unwanted, this home among them.
     pub(crate) against: u16,
-    /// Weight of those that call it legitimate.
+    /// Weight of those that call it legitimate, this home among them.
     pub(crate) legit: u16,
     by_category: [u16; 4],
+    /// What this home calls it, in the weights but told apart: a person is not one of their own neighbours.
+    own: Option<Category>,
 }
 
 impl Tally {
     /// Adds the reports up, each with the weight of its home.
-    pub(crate) fn of(reports: &[LiveReport], reach: &Reach) -> Self {
+    pub(crate) fn of(reports: &[LiveReport], reach: &Reach, own: HomeNo) -> Self {
         let mut tally = Self::default();
         for report in reports {
             let weight = u16::from(reach.weight(report.home));
+            if report.home == own && weight > 0 {
+                tally.own = Some(report.category);
+            }
             match report.category {
                 Category::Legit => tally.legit += weight,
                 Category::Spam | Category::Scam | Category::Robocall | Category::Telemarketer => {
@@ -59,13 +67,27 @@ impl Tally {
         }
     }
 
-    /// The reason in words' place.
-    pub(crate) fn reason(self) -> Reason {
-        match (self.against, self.legit) {
-            (0, 0) => Reason::NothingKnown,
-            (0, legit) => Reason::Vindicated(legit),
-            (against, legit) => Reason::Reported { against, legit, category: self.category() },
+    /// The reasons, what neighbours say before what this home said itself.
+    pub(crate) fn reasons(mut self) -> Vec<Reason> {
+        let own = self.own.take();
+        match own {
+            Some(Category::Legit) => self.legit -= 1,
+            Some(category) => {
+                self.against -= 1;
+                self.by_category[category as usize] -= 1;
+            }
+            None => {}
         }
+        let neighbours = match (self.against, self.legit) {
+            (0, 0) => None,
+            (0, legit) => Some(Reason::Vindicated(legit)),
+            (against, legit) => Some(Reason::Reported { against, legit, category: self.category() }),
+        };
+        let mut reasons: Vec<Reason> = neighbours.into_iter().chain(own.map(Reason::OwnReport)).collect();
+        if reasons.is_empty() {
+            reasons.push(Reason::NothingKnown);
+        }
+        reasons
     }
 
     /// What most call it; the graver word on a tie.
@@ -99,7 +121,7 @@ mod tests {
     use super::*;
 
     fn tally(against: u16, legit: u16) -> Tally {
-        Tally { against, legit, by_category: [against, 0, 0, 0] }
+        Tally { against, legit, by_category: [against, 0, 0, 0], own: None }
     }
 
     #[test]
@@ -130,7 +152,26 @@ mod tests {
 
     #[test]
     fn the_graver_word_wins_a_tie() {
-        let tied = Tally { against: 2, legit: 0, by_category: [1, 1, 0, 0] };
+        let tied = Tally { against: 2, legit: 0, by_category: [1, 1, 0, 0], own: None };
         assert_eq!(tied.category(), Category::Scam);
+    }
+
+    #[test]
+    fn a_person_is_not_one_of_their_own_neighbours() {
+        let with = |against, legit, own: Option<Category>| {
+            let mut tally = Tally { own, ..tally(against, legit) };
+            if own == Some(Category::Scam) {
+                tally.by_category = [against - 1, 1, 0, 0];
+            }
+            tally.reasons()
+        };
+        let scam = Category::Scam;
+        let reported = |against| Reason::Reported { against, legit: 0, category: Category::Spam };
+        assert_eq!(with(1, 0, Some(scam)), [Reason::OwnReport(scam)]);
+        assert_eq!(with(3, 0, Some(scam)), [reported(2), Reason::OwnReport(scam)]);
+        assert_eq!(with(0, 1, Some(Category::Legit)), [Reason::OwnReport(Category::Legit)]);
+        assert_eq!(with(0, 2, Some(Category::Legit)), [Reason::Vindicated(1), Reason::OwnReport(Category::Legit)]);
+        assert_eq!(with(2, 0, None), [reported(2)]);
+        assert_eq!(with(0, 0, None), [Reason::NothingKnown]);
     }
 }

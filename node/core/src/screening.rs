@@ -67,12 +67,8 @@ fn by_own_list(number: E164, lists: &Lists) -> Option<Decision> {
 }
 
 fn by_evidence(tally: Tally, verstat: Option<Verstat>) -> Decision {
-    let mut decision = Decision {
-        verdict: tally.verdict(),
-        by: BlockedBy::Neighbours,
-        reasons: vec![tally.reason()],
-        risk: tally.risk(),
-    };
+    let mut decision =
+        Decision { verdict: tally.verdict(), by: BlockedBy::Neighbours, reasons: tally.reasons(), risk: tally.risk() };
     match verstat {
         Some(Verstat::Failed) => {
             // The number may be borrowed, so what neighbours say of its owner may not be about this caller; ringing,

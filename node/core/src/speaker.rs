@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use meerkat_protocols::{
     batch::Write,
+    home::{Genesis, HomeId},
     number::E164,
-    statement::{Basis, Body, Category, Kind, Read, Sealed, Statement},
+    statement::{Basis, Body, Category, Kind, LIFETIME_DAYS, Read, Sealed, Statement},
     time::{Day, Now},
 };
 
@@ -20,8 +21,12 @@ use crate::{
 /// The most reports that wait for the clock: what a home may say in a day.
 const MAX_WAITING: usize = 20;
 
+/// After how many days a vouch is said again: half its life, so that a neighbour who was away for weeks still gets it.
+const RENEW_AFTER_DAYS: i32 = LIFETIME_DAYS / 2;
+
 /// A statement that is being signed, and what to say once it is saved.
 struct Signing {
+    body: Body,
     command: Option<CommandId>,
     reply: Reply,
     event: Event,
@@ -42,6 +47,20 @@ impl Speaker {
 
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// A statement of this home was kept: its slot is taken, whatever else was kept or not.
+    pub(crate) fn has_said(&mut self, statement: &Statement) {
+        let next = self.own_slots.entry((statement.kind(), statement.day)).or_default();
+        *next = (*next).max(statement.slot + 1);
+    }
+
+    /// The homes for which a vouch is being signed.
+    pub(crate) fn vouching(&self) -> impl Iterator<Item = HomeId> + '_ {
+        self.signing.values().filter_map(|signing| match signing.body {
+            Body::Vouch(genesis) => Some(genesis.home()),
+            Body::Report { .. } | Body::Retraction { .. } => None,
+        })
     }
 
     /// Takes the next free slot. A slot taken is never given again, even if its statement comes to nothing.
@@ -119,6 +138,30 @@ impl Node {
         self.say(Some(command), day, body, |_| (Reply::Retracted(number), Event::ReportRetracted(number)))
     }
 
+    /// Says a vouch again before it grows too old to count: whom a person answers for does not change by waiting.
+    pub(crate) fn renew_vouches(&mut self, now: Now) {
+        let Some(today) = now.day() else { return };
+        let mut newest: BTreeMap<_, Option<Day>> = self.reach.own().keys().map(|no| (*no, None)).collect();
+        for (whom, day, _) in self.evidence.vouches_of(self.own) {
+            if let Some(known) = newest.get_mut(&whom).filter(|_| day <= today) {
+                *known = (*known).max(Some(day));
+            }
+        }
+        newest.retain(|_, day| day.is_none_or(|day| today.since(day) >= RENEW_AFTER_DAYS));
+        let old: Vec<Genesis> = newest.keys().filter_map(|no| self.evidence.genesis(*no)).copied().collect();
+        for genesis in old {
+            let home = genesis.home();
+            if self.speaker.vouching().any(|other| other == home) {
+                continue;
+            }
+            let told = |_| (Reply::Vouched(home), Event::VouchChanged(home));
+            if self.say(None, today, Body::Vouch(genesis), told).is_err() {
+                // The day's slots are used: the rest follows tomorrow.
+                return;
+            }
+        }
+    }
+
     /// Gives a statement its slot and sends it to be signed.
     pub(crate) fn say(
         &mut self,
@@ -131,7 +174,7 @@ impl Node {
         let statement = Statement { home: self.identity.home(), node: self.identity.node, day, slot, body };
         let (reply, event) = told(slot);
         let job = self.start(Job::Sign(statement));
-        self.speaker.signing.insert(job, Signing { command, reply, event });
+        self.speaker.signing.insert(job, Signing { body, command, reply, event });
         Ok(())
     }
 
@@ -141,8 +184,8 @@ impl Node {
         let Ok(Read::Statement(statement)) = sealed.read() else { return };
         let id = sealed.id();
         let (kind, day) = (statement.kind(), statement.day);
-        self.evidence.insert(&statement, id);
-        self.graph_may_have_changed(now, kind);
+        let inserted = self.evidence.insert(&statement, id, true);
+        self.accepted(now, &statement, inserted);
         let next = self.speaker.own_slots.get(&(kind, day)).copied().unwrap_or(statement.slot + 1);
         self.put(Output::Write(Write::OwnSlot(kind, day, next), Urgency::Now));
         let data = sealed.0.to_vec();

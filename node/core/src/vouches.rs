@@ -22,33 +22,43 @@ pub(crate) struct Reach {
 
 impl Reach {
     /// Walks the graph anew. A home's vouches beyond the twelfth (by day and slot) do not count, and nothing leads
-    /// through a home that speaks with two tongues.
+    /// through a home that speaks with two tongues: its vouches are not live.
     pub(crate) fn walk(evidence: &Evidence, from: HomeNo) -> Self {
-        let mut edges: BTreeMap<HomeNo, Vec<HomeNo>> = BTreeMap::new();
-        let mut own = BTreeMap::new();
-        for (who, whom, day, slot) in evidence.vouches() {
-            let list = edges.entry(who).or_default();
-            if list.len() < MAX_VOUCHES && !list.contains(&whom) {
-                list.push(whom);
-                if who == from {
-                    own.insert(whom, (day, slot));
+        let mut reach = Self { hops: BTreeMap::from([(from, 0)]), own: counted(evidence, from) };
+        reach.spread(evidence, from);
+        reach
+    }
+
+    /// Follows one more vouch, made by `who`, and returns the homes that can be reached now and could not before; or
+    /// `None` if it may have pushed out another one, which takes a whole walk to find out. Most vouches come one by one,
+    /// and a walk over a city for each would take minutes.
+    pub(crate) fn grow(&mut self, evidence: &Evidence, from: HomeNo, who: HomeNo) -> Option<Vec<HomeNo>> {
+        if distinct(evidence, who) > MAX_VOUCHES {
+            return None;
+        }
+        if who == from {
+            self.own = counted(evidence, from);
+        }
+        Some(if self.reaches(who) { self.spread(evidence, who) } else { Vec::new() })
+    }
+
+    /// Carries the distance of a reached home on along the vouches, and returns the homes that are new.
+    fn spread(&mut self, evidence: &Evidence, start: HomeNo) -> Vec<HomeNo> {
+        let mut new = Vec::new();
+        let mut queue = VecDeque::from([start]);
+        while let Some(home) = queue.pop_front() {
+            let Some(distance) = self.hops.get(&home).map(|h| h + 1).filter(|d| *d <= MAX_HOPS) else { continue };
+            for next in counted(evidence, home).into_keys() {
+                match self.hops.get(&next) {
+                    Some(known) if *known <= distance => continue,
+                    Some(_) => {}
+                    None => new.push(next),
                 }
+                self.hops.insert(next, distance);
+                queue.push_back(next);
             }
         }
-        let mut hops = BTreeMap::from([(from, 0)]);
-        let mut queue = VecDeque::from([(from, 0)]);
-        while let Some((home, distance)) = queue.pop_front() {
-            if distance == MAX_HOPS || evidence.equivocates(home) {
-                continue;
-            }
-            for next in edges.get(&home).into_iter().flatten() {
-                if !hops.contains_key(next) {
-                    hops.insert(*next, distance + 1);
-                    queue.push_back((*next, distance + 1));
-                }
-            }
-        }
-        Self { hops, own }
+        new
     }
 
     /// Whether the home's statements are kept.
@@ -66,4 +76,20 @@ impl Reach {
     pub(crate) fn own(&self) -> &BTreeMap<HomeNo, (Day, u8)> {
         &self.own
     }
+}
+
+/// The vouches of a home that count: the first for each of the first twelve homes.
+fn counted(evidence: &Evidence, who: HomeNo) -> BTreeMap<HomeNo, (Day, u8)> {
+    let mut counted = BTreeMap::new();
+    for (whom, day, slot) in evidence.vouches_of(who) {
+        if counted.len() < MAX_VOUCHES {
+            counted.entry(whom).or_insert((day, slot));
+        }
+    }
+    counted
+}
+
+/// For how many homes there is a live vouch of this one.
+fn distinct(evidence: &Evidence, who: HomeNo) -> usize {
+    evidence.vouches_of(who).map(|(whom, ..)| whom).collect::<std::collections::BTreeSet<_>>().len()
 }
