@@ -21,8 +21,10 @@ use crate::behaviour::{self, Behaviour, BehaviourEvent};
 use crate::book::{Book, Call};
 use crate::judging::Judging;
 use crate::listen;
+use crate::met::Met;
 use crate::nearby::{Nearby, News, Reach};
 use crate::outlet::Outlet;
+use crate::pace::Pace;
 use crate::settings::{Settings, Trouble};
 use crate::unsent::Unsent;
 
@@ -37,8 +39,10 @@ pub(crate) struct Task {
     orders: mpsc::Receiver<Order>,
     outlet: Outlet,
     book: Book,
+    met: Met,
     judging: Judging,
     unsent: Unsent,
+    pace: Pace,
     nearby: Option<Nearby>,
     /// The listeners and what they were asked to listen on.
     listeners: HashMap<ListenerId, Multiaddr>,
@@ -66,8 +70,10 @@ impl Task {
             orders,
             outlet: Outlet::new(events),
             book,
+            met: Met::default(),
             judging: Judging::default(),
             unsent: Unsent::default(),
+            pace: Pace::new(Instant::now()),
             nearby: settings.mdns.then(|| Nearby::start(own)),
             listeners: HashMap::new(),
             listening: BTreeMap::new(),
@@ -86,11 +92,12 @@ impl Task {
             let now = Instant::now();
             self.forget_unjudged(now);
             self.place_calls(now);
-            let wake = [self.judging.next_deadline(), self.book.next_due()].into_iter().flatten().min();
+            let pause = self.pace.next(now);
+            let wake = [self.judging.next_deadline(), self.book.next_due(), pause].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 _ = &mut stopped => break,
-                order = self.orders.recv() => match order {
+                order = self.orders.recv(), if pause.is_none() => match order {
                     Some(order) => self.order(order),
                     None => break,
                 },
@@ -131,6 +138,7 @@ impl Task {
 
     fn publish(&mut self, data: Vec<u8>) {
         let bytes = data.len();
+        self.pace.spend();
         match self.swarm.behaviour_mut().gossip.publish(behaviour::topic(), data.clone()) {
             // Neighbours have it, or hear of it by IHAVE: with all queues full it still is in the history.
             Ok(_) | Err(PublishError::Duplicate | PublishError::AllQueuesFull(_)) => {}
@@ -143,6 +151,9 @@ impl Task {
     }
 
     fn judge(&mut self, id: &MessageId, from: &PeerId, acceptance: MessageAcceptance) {
+        if matches!(acceptance, MessageAcceptance::Accept) {
+            self.pace.spend();
+        }
         self.swarm.behaviour_mut().gossip.report_message_validation_result(id, from, acceptance);
     }
 
@@ -249,7 +260,13 @@ impl Task {
     fn connected(&mut self, id: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint, is_first: bool) {
         // The gate lets no other keys in.
         let Some(peer) = peer_of(&id) else { return };
-        let found = self.book.connected(peer, connection, Instant::now());
+        let now = Instant::now();
+        let found = self.book.connected(peer, connection, now);
+        if self.met.has_forgotten_us(peer, is_first, endpoint.is_listener(), now) {
+            tracing::debug!(?peer, "starts anew");
+            // It calls again within a second or two. An error means that it has left already.
+            let _ = self.swarm.disconnect_peer_id(id);
+        }
         if is_first {
             let remote = endpoint.get_remote_address();
             let address = remote.clone().with_p2p(id).unwrap_or_else(|address| address).to_string();
@@ -260,6 +277,7 @@ impl Task {
     fn disconnected(&mut self, id: &PeerId) {
         let Some(peer) = peer_of(id) else { return };
         self.book.lost(peer, Instant::now());
+        self.met.parted(peer);
         self.outlet.send(Event::Disconnected { peer });
     }
 

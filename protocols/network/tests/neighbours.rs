@@ -209,6 +209,55 @@ async fn two_that_call_each_other_meet_once_and_part_once() {
     assert_eq!(connected(&mut two_once_more).await.0, one.peer());
 }
 
+/// Its first connection looks alive to us for another minute; it must not make the second one deaf.
+#[tokio::test]
+async fn a_peer_that_lost_its_power_is_heard_again_at_once() {
+    let mut one = on_sockets(1, &["/ip4/127.0.0.1/udp/0/quic-v1"], &[]);
+    let address = listening(&mut one).await;
+    let machine = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let called = address.clone();
+    let gone = tokio::task::spawn_blocking(move || {
+        let two = machine.block_on(async {
+            let mut two = on_sockets(2, &["/ip4/127.0.0.1/udp/0/quic-v1"], &[called]);
+            publish(&two, b"before").await;
+            assert_eq!(gossip(&mut two).await.1, b"greeting");
+            two
+        });
+        let peer = two.peer();
+        // Without a goodbye: nothing of it is ever run or dropped again.
+        std::mem::forget((machine, two));
+        peer
+    });
+    let (peer, _) = connected(&mut one).await;
+    assert_eq!(gossip(&mut one).await.1, b"before");
+    publish(&one, b"greeting").await;
+    assert_eq!(gone.await.expect("no panic"), peer);
+
+    let mut two = on_sockets(2, &["/ip4/127.0.0.1/udp/0/quic-v1"], &[address]);
+    connected(&mut two).await;
+    publish(&one, b"are you there").await;
+    assert_eq!(gossip(&mut two).await.1, b"are you there");
+    publish(&two, b"here I am").await;
+    assert_eq!(gossip(&mut one).await.1, b"here I am");
+}
+
+#[tokio::test]
+async fn a_burst_arrives_whole() {
+    const BURST: usize = 600;
+    let (one, address) = in_memory(1, &[]);
+    let (mut two, _) = in_memory(2, &[address]);
+    connected(&mut two).await;
+    for number in 0..BURST {
+        publish(&one, format!("statement {number}").as_bytes()).await;
+    }
+    let mut heard = std::collections::BTreeSet::new();
+    while heard.len() < BURST {
+        let (message, data, _) = gossip(&mut two).await;
+        judge(&two, message, Validation::Accept).await;
+        assert!(heard.insert(data), "twice");
+    }
+}
+
 #[tokio::test]
 async fn a_remembered_peer_is_called() {
     let (one, address) = in_memory(1, &[]);
