@@ -46,7 +46,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let cuts = options.cuts.unwrap_or(cuts);
     if cuts > 0 {
         let mut test = cargo();
-        test.args(["test", "--release", "--package", "meerkat-store", "cut", "--", "--nocapture"]);
+        test.args(["test", "--release", "--package", "meerkat-store", "--test", "cuts", "--", "--nocapture"]);
         show(test.env("MEERKAT_CUTS", cuts.to_string()))?;
     }
     kill_again_and_again(options.kills.unwrap_or(kills), options.seed.unwrap_or_else(seed_of_now))
