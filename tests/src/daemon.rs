@@ -236,8 +236,9 @@ impl Daemon {
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body.map(Value::to_string).unwrap_or_default())))
             .expect("a request");
+        let patience = Duration::from_secs(70);
         runtime
-            .block_on(tokio::time::timeout(Duration::from_secs(70), send(&socket, request)))
+            .block_on(async { tokio::time::timeout(patience, send(&socket, request)).await })
             .unwrap_or_else(|_| panic!("{method} {path}: no answer; log:\n{}", self.log()))
             .unwrap_or_else(|e| panic!("{method} {path}: {e}; log:\n{}", self.log()))
     }
