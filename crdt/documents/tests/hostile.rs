@@ -14,7 +14,7 @@ fn number(n: u64) -> Subject {
 }
 
 fn block(n: u64) -> Edit {
-    Edit::SetEntry(number(n), Entry::tidy(Standing::Block, "offer", &"words that compress well ".repeat(40)))
+    Edit::SetEntry(number(n), Entry::tidy(Standing::Block, "offer", &"words that compress well ".repeat(12)))
 }
 
 /// A shelf with entries, a setting, and what a store would hold of it.
@@ -29,8 +29,8 @@ fn stored() -> (Shelf, Vec<(DocumentId, Vec<u8>)>) {
 fn a_rotten_chunk_closes_its_document_and_no_other() {
     let (shelf, chunks) = stored();
     for (position, (_, bytes)) in chunks.iter().enumerate().take(5) {
-        // Every bit of one chunk, some of the others.
-        let step = if position == 2 { 1 } else { 29 };
+        // A step that is odd meets every bit of a byte.
+        let step = if position == 2 { 5 } else { 29 };
         for bit in (0..bytes.len() * 8).step_by(step) {
             let mut rotten = chunks.clone();
             rotten[position].1[bit / 8] ^= 1 << (bit % 8);
@@ -135,6 +135,24 @@ fn a_deflate_bomb_is_turned_away_before_it_takes_memory() {
         let (_, damages) = Shelf::load([2; 16], [(DocumentId::Lists, bytes)]);
         assert_eq!(damages[0].fault, Fault::Unsafe(Unsafe::Bomb));
     }
+}
+
+#[test]
+fn a_compressed_change_is_taken_in_and_a_changed_bit_of_it_is_not() {
+    let (mut shelf, _) = stored();
+    let mut doc = raw(&shelf);
+    let before = doc.get_heads();
+    let (_, notes) = doc.get(ROOT, "notes").expect("it reads").expect("it is there");
+    let mut tx = doc.transaction();
+    tx.put(&notes, "+4930000001", "the same words ".repeat(100)).expect("a scalar fits");
+    tx.commit();
+    let compressed = doc.get_changes(&before).remove(0).bytes().to_vec();
+    assert_eq!(compressed[8], 2, "the kind of a compressed change");
+    let mut rotten = compressed.clone();
+    rotten[60] ^= 1;
+    assert!(matches!(shelf.absorb(DocumentId::Lists, &rotten), Err(Refused::Unfit(Fault::Unsafe(_)))));
+    shelf.absorb(DocumentId::Lists, &compressed).expect("it is honest");
+    assert!(shelf.wishes().lists[&number(1)].notes.starts_with("the same words"));
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use automerge::{Automerge, ROOT, ReadDoc, transaction::Transactable};
 use meerkat_documents::{Edited, INCREMENTS_PER_WHOLE, Refused, Shelf};
 use meerkat_protocols::{
     facts::Verdict,
     home::HomeId,
     number::E164,
-    wishes::{DocumentId, Edit, Entry, Settings, Standing, Subject, Wishes},
+    wishes::{DocumentId, Edit, Entry, MAX_ENTRIES, Settings, Standing, Subject, Wishes},
 };
 use proptest::prelude::*;
 
@@ -175,6 +176,37 @@ fn ten_thousand_entries_load_quickly() {
     let loaded = began.elapsed();
     assert_eq!((again.wishes(), damages), (shelf.wishes(), vec![]));
     println!("10,000 entries: {} bytes whole, loaded in {loaded:?}, {edited:?} an edit", whole.len());
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a figure is measured")]
+fn full_lists_take_changes_but_no_more_entries() {
+    let mut doc = Automerge::load(&empty(1).save(DocumentId::Lists)).expect("it was just saved");
+    let (_, standing) = doc.get(ROOT, "standing").expect("it reads").expect("it is there");
+    let mut tx = doc.transaction();
+    for n in 0..MAX_ENTRIES as u64 {
+        tx.put(&standing, number(n).key(), "block").expect("a scalar fits");
+    }
+    tx.commit();
+    let whole = doc.save();
+    let began = std::time::Instant::now();
+    let (mut shelf, damages) = Shelf::load([2; 16], [(DocumentId::Lists, whole.clone())]);
+    println!("{MAX_ENTRIES} entries: {} bytes whole, loaded in {:?}", whole.len(), began.elapsed());
+    assert_eq!((shelf.wishes().lists.len(), damages), (MAX_ENTRIES, vec![]));
+    let allow = entry(Standing::Allow, "", "");
+    let one_more = Edit::SetEntry(number(MAX_ENTRIES as u64), allow.clone());
+    let refused = shelf.edit(&one_more).expect_err("they are full");
+    assert!(refused.to_string().contains("100000") && refused.to_string().contains("patterns"), "{refused}");
+    shelf.edit(&Edit::SetEntry(number(5), allow)).expect("it is there already");
+    shelf.edit(&Edit::RemoveEntry(number(6))).expect("it is there");
+    shelf.edit(&one_more).expect("now there is room");
+}
+
+#[test]
+fn a_shelf_can_live_on_the_thread_of_the_jobs() {
+    let shelf = empty(1);
+    let region = std::thread::scope(|scope| scope.spawn(move || shelf.wishes().settings.region.clone()).join());
+    assert_eq!(region.expect("it does not panic"), "DE");
 }
 
 fn edits() -> impl Strategy<Value = Vec<Edit>> {
