@@ -234,7 +234,10 @@ async fn a_peer_that_lost_its_power_is_heard_again_at_once() {
     assert_eq!(gone.await.expect("no panic"), peer);
 
     let mut two = on_sockets(2, &["/ip4/127.0.0.1/udp/0/quic-v1"], &[address]);
-    connected(&mut two).await;
+    // What is sent before this goes to the dead connection and is lost.
+    let lost = |event| matches!(event, Event::Disconnected { .. }).then_some(());
+    until(&mut one, "the old connection given up", lost).await;
+    assert_eq!(connected(&mut one).await.0, two.peer());
     publish(&one, b"are you there").await;
     assert_eq!(gossip(&mut two).await.1, b"are you there");
     publish(&two, b"here I am").await;
