@@ -71,7 +71,7 @@ const BENCHES: &[Bench] = &[start::BENCH, memory::BENCH, page::BENCH, list::BENC
 /// How `cargo xtask bench` is called.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Which; without it, all that do not take long. `list` names of all with `--list`.
+    /// Which; without it, all that do not take long.
     name: Option<String>,
     /// Prints JSON instead of a table.
     #[arg(long)]
@@ -125,25 +125,21 @@ fn choose(name: Option<&str>) -> Outcome<Vec<&'static Bench>> {
     found.ok_or_else(|| format!("there is no bench `{name}`: there are {}", names()))
 }
 
+/// As Markdown, so that it can stand in BENCHMARKS.md as it is.
 fn print_table(reports: &[Report]) {
-    println!("\nMeasured on {}", machine());
-    println!("{:<8} {:<46} {:>12}  {:<12} anchor", "bench", "figure", "ours", "goal");
+    println!("\nMeasured on {}\n", machine());
+    println!("| bench | figure | ours | goal | anchor |\n|---|---|---:|---|---|");
     for report in reports {
         for Row { figure, ours, anchor, goal, reached } in &report.rows {
             let mark = match reached {
-                Some(true) => "yes ",
-                Some(false) => "NO  ",
+                Some(true) => ", reached",
+                Some(false) => ", **missed**",
                 None => "",
             };
-            println!(
-                "{:<8} {figure:<46} {:>12}  {:<12} {anchor}",
-                report.bench,
-                number(*ours),
-                format!("{mark}{goal}")
-            );
+            println!("| {} | {figure} | {} | {goal}{mark} | {anchor} |", report.bench, number(*ours));
         }
         if let Some(why) = &report.error {
-            println!("{:<8} could not be measured: {why}", report.bench);
+            println!("| {} | could not be measured: {} | | | |", report.bench, why.replace('\n', " "));
         }
     }
 }
