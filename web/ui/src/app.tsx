@@ -6,7 +6,7 @@ import { Meerkat } from "./parts/meerkat";
 import { Shell } from "./parts/shell";
 import { Failure, Skeleton } from "./parts/states";
 import { Toasts } from "./parts/toasts";
-import { Problem } from "./api";
+import { Problem } from "./client";
 import { onEvent } from "./live";
 import { Calls } from "./pages/calls";
 import { Claim, ClaimWithoutLink, SignIn } from "./pages/entry";
@@ -18,7 +18,6 @@ import type { Route } from "./route";
 import { forgetClaimToken, route } from "./router";
 import { refreshSession, session, sessionProblem } from "./session";
 import { useSummary } from "./summary";
-import type { Call } from "./types";
 import { t, type Key } from "./words";
 
 export function App() {
@@ -168,7 +167,7 @@ function LiveWords() {
     () =>
       onEvent((event) => {
         if (event.type !== "call.screened") return;
-        const call = event.data as Call;
+        const call = event.data;
         setWords(
           t("call.live", {
             who: callerName(call),

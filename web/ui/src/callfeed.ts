@@ -1,9 +1,10 @@
 /** A list of calls that new ones join while they ring. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
-import { api, asProblem, askAgainMs, isAbort, type Problem } from "./api";
+import { api } from "./requests";
+import { asProblem, askAgainMs, isAbort, type Problem } from "./client";
 import { onEvent, onRefetch, whenSettled } from "./live";
-import type { Call, CallEnded, Verdict } from "./types";
+import type { Call, EndedCall, Verdict } from "./types";
 
 /** Puts a call in its place, the newest first; a call already there is replaced. */
 export function withCall(calls: readonly Call[], call: Call): Call[] {
@@ -13,7 +14,7 @@ export function withCall(calls: readonly Call[], call: Call): Call[] {
 }
 
 /** Marks a call as ended. */
-export function withEnd(calls: readonly Call[], end: CallEnded & { seq: number }): Call[] {
+export function withEnd(calls: readonly Call[], end: EndedCall): Call[] {
   const { seq, how, words, duration_ms } = end;
   return calls.map((call) => (call.seq === seq ? { ...call, ended: { how, words, duration_ms } } : call));
 }
@@ -112,7 +113,7 @@ export function useCallFeed(filter: CallFilter, limit: number, keep?: number): C
   useEffect(() => {
     const offEvent = onEvent((event) => {
       if (event.type === "call.screened") {
-        const call = event.data as Call;
+        const call = event.data;
         // Only the node reads every spelling of a number, so a list of one number is asked for anew once it is saved.
         if (filter.number !== "" || (filter.verdict !== null && call.verdict !== filter.verdict)) return;
         live.current.calls = withCall(live.current.calls, call).slice(0, MOST_LIVE);
@@ -122,7 +123,7 @@ export function useCallFeed(filter: CallFilter, limit: number, keep?: number): C
           return { ...old, calls: withCall(old.calls, call).slice(0, keep) };
         });
       } else if (event.type === "call.ended") {
-        const end = event.data as CallEnded & { seq: number };
+        const end = event.data;
         live.current.calls = withEnd(live.current.calls, end);
         setState((old) => (old.calls === undefined ? old : { ...old, calls: withEnd(old.calls, end) }));
       } else if (event.type === "call.saved" ? filter.number !== "" : event.type === "lists.changed") {

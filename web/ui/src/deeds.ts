@@ -1,5 +1,5 @@
 /** What a person does to a number, each with the way back. */
-import { api } from "./api";
+import { api } from "./requests";
 import { attempt, done } from "./toasts";
 import type { Category, ListEntry, Standing } from "./types";
 import { t } from "./words";
@@ -17,7 +17,7 @@ export async function report(
       else await api.report(number, before);
     };
     const words = t("report.done", { number, category: t(`category.${category}`).toLowerCase() });
-    done(answer.waiting === true ? `${words} ${t("report.waiting")}` : words, undo);
+    done("waiting" in answer ? `${words} ${t("report.waiting")}` : words, undo);
   });
 }
 

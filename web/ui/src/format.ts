@@ -48,14 +48,16 @@ export function day(iso: string, locale = LOCALE): string {
 /** `0.8 s`, `12 s`, `3 min`, `2 h 5 min`, `4 days`. */
 export function duration(ms: number): string {
   const s = ms / 1000;
-  if (s < 10) return `${(Math.round(s * 10) / 10).toString()} s`;
-  if (s < MINUTE_S) return `${Math.round(s)} s`;
-  if (s < HOUR_S) return `${Math.floor(s / MINUTE_S)} min`;
+  if (s < 10) return `${(Math.round(s * 10) / 10).toString()}\u00a0s`;
+  if (s < MINUTE_S) return `${Math.round(s)}\u00a0s`;
+  if (s < HOUR_S) return `${Math.floor(s / MINUTE_S)}\u00a0min`;
   if (s < 2 * DAY_S) {
     const minutes = Math.floor((s % HOUR_S) / MINUTE_S);
-    return minutes === 0 ? `${Math.floor(s / HOUR_S)} h` : `${Math.floor(s / HOUR_S)} h ${minutes} min`;
+    return minutes === 0
+      ? `${Math.floor(s / HOUR_S)}\u00a0h`
+      : `${Math.floor(s / HOUR_S)}\u00a0h ${minutes}\u00a0min`;
   }
-  return `${Math.floor(s / DAY_S)} days`;
+  return `${Math.floor(s / DAY_S)}\u00a0days`;
 }
 
 /** A share of 100: `7`, `43.85`. */

@@ -1,7 +1,8 @@
 /** The WebSocket to the node. The rules are in `events.ts`; here are only the socket and the timers. */
 import { signal } from "@preact/signals";
 
-import { api, isAbort } from "./api";
+import { api } from "./requests";
+import { isAbort } from "./client";
 import { START, backoffMs, broken, greeting, opened, received, type Resume } from "./events";
 import type { LiveEvent } from "./types";
 

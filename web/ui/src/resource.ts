@@ -1,7 +1,7 @@
 /** Data of the node in a component: fetched, kept fresh by events, fetched again after a gap. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
-import { asProblem, askAgainMs, isAbort, type Problem } from "./api";
+import { asProblem, askAgainMs, isAbort, type Problem } from "./client";
 import { onEvent, onRefetch, whenSettled } from "./live";
 
 export interface Resource<T> {

@@ -1,7 +1,8 @@
 /** Who is using the page. */
 import { computed, signal } from "@preact/signals";
 
-import { api, asProblem, setCsrf, whenSignedOut, type Problem } from "./api";
+import { api } from "./requests";
+import { asProblem, setCsrf, whenSignedOut, type Problem } from "./client";
 import { start, stop } from "./live";
 import type { Role, Session } from "./types";
 

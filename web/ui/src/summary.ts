@@ -2,7 +2,8 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
-import { api, type Problem } from "./api";
+import { api } from "./requests";
+import { type Problem } from "./client";
 import { useResource } from "./resource";
 import type { Summary } from "./types";
 

@@ -1,7 +1,7 @@
 /** Short messages about what was just done, some with a way back. */
 import { signal } from "@preact/signals";
 
-import { asProblem } from "./api";
+import { asProblem } from "./client";
 
 export interface Toast {
   readonly id: number;

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 
-import { api } from "../api";
+import { api } from "../requests";
 import { useCallFeed } from "../callfeed";
 import { CallTable } from "../parts/calltable";
 import { Card } from "../parts/card";

@@ -2,7 +2,8 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
-import { api, asProblem, type Problem } from "../api";
+import { api } from "../requests";
+import { asProblem, type Problem } from "../client";
 import { Field } from "../parts/field";
 import { Meerkat } from "../parts/meerkat";
 import { ThemeSwitch } from "../parts/shell";

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 
-import { api } from "../api";
+import { api } from "../requests";
 import { useCallFeed } from "../callfeed";
 import { count, region } from "../format";
 import { remember, remembered } from "../memory";

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 
-import { api, asProblem, type Problem } from "../api";
+import { api } from "../requests";
+import { asProblem, type Problem } from "../client";
 import { removeEntry } from "../deeds";
 import { count, share } from "../format";
 import { StandingBadge } from "../parts/badge";
@@ -41,6 +42,7 @@ export function Lists() {
   const entries = resource.data === undefined ? undefined : [...resource.data.items, ...(more?.items ?? [])];
   const next = more === null ? (resource.data?.next ?? null) : more.next;
   const loadMore = async (): Promise<void> => {
+    if (next === null) return;
     try {
       const page = await api.numbers({ standing, limit: PAGE, cursor: next });
       setExtra({ key: shown, items: [...(more?.items ?? []), ...page.items], next: page.next });

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 
-import { api, asProblem, type Problem } from "../api";
+import { api } from "../requests";
+import { asProblem, type Problem } from "../client";
 import { brief, count, day, duration } from "../format";
 import { Card } from "../parts/card";
 import { CopyText } from "../parts/copy";

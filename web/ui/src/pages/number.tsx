@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 
-import { api } from "../api";
+import { api } from "../requests";
 import { useCallFeed } from "../callfeed";
 import { report, retract, setStanding } from "../deeds";
 import { day, share } from "../format";

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 
-import { api, asProblem, type Problem } from "../api";
+import { api } from "../requests";
+import { asProblem, type Problem } from "../client";
 import { region } from "../format";
 import { remember } from "../memory";
 import { ProblemList } from "../parts/banners";

@@ -1,7 +1,7 @@
 /** What concerns every page: a lost connection, a broken configuration, a clock that is not set. */
 import { useEffect, useState } from "preact/hooks";
 
-import { api } from "../api";
+import { api } from "../requests";
 import { connection, tryNow } from "../live";
 import { useResource } from "../resource";
 import { has, isAdmin } from "../session";

@@ -1,5 +1,5 @@
 /** Calls as a table: one row a call, the reasons in words, and what a person can do about it. */
-import { api } from "../api";
+import { api } from "../requests";
 import { isRinging } from "../callfeed";
 import { nowS } from "../clock";
 import { report, setStanding } from "../deeds";
@@ -31,7 +31,7 @@ export function CallTable({ caption, calls, fresh, withCaller = true, withAction
       <thead>
         <tr>
           <th scope="col">{t("call.verdict")}</th>
-          <th scope="col">{t("call.caller")}</th>
+          <th scope="col">{t(withCaller ? "call.caller" : "number.because")}</th>
           <th scope="col">{t("call.when")}</th>
           {actions && (
             <th scope="col" class="cell-end">
@@ -117,7 +117,8 @@ function Ended({ call: { line, ended } }: { call: Call }) {
       {[
         ...(line === "" ? [] : [t("call.by_line", { line })]),
         t(`ending.${ended.how}`),
-        duration(ended.duration_ms),
+        // A refusal takes no time worth a word.
+        ...(ended.duration_ms < 1_000 ? [] : [duration(ended.duration_ms)]),
       ].join(" · ")}
     </span>
   );

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 
-import { asProblem } from "../api";
+import { asProblem } from "../client";
 import { t } from "../words";
 import { Icon } from "./icon";
 

@@ -1,7 +1,7 @@
 /** What stands where data is missing: on its way, not there yet, or refused. */
 import type { ComponentChildren } from "preact";
 
-import type { Problem } from "../api";
+import type { Problem } from "../client";
 import { t } from "../words";
 import { Icon, type IconName } from "./icon";
 

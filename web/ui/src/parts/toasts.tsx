@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 
-import { asProblem } from "../api";
+import { asProblem } from "../client";
 import { dismiss, failed, toasts, type Toast } from "../toasts";
 import { t } from "../words";
 import { Icon } from "./icon";

@@ -1,0 +1,60 @@
+/** Every request the page makes. */
+import { call } from "./client";
+import type { Category, Role, Settings, Standing, Verdict } from "./types";
+
+type Signal = AbortSignal | undefined;
+
+interface CallsAsked {
+  cursor?: string;
+  limit?: number;
+  number?: string;
+  verdict?: Verdict | null;
+}
+
+interface NumbersAsked {
+  cursor?: string;
+  limit?: number;
+  standing?: Standing | null;
+}
+
+/** Leaves out what is not asked for: the node refuses parameters without a value. */
+function given<T extends object>(query: T): { [K in keyof T]: Exclude<T[K], null> } {
+  const set = Object.entries(query).filter(
+    ([, value]) => value !== null && value !== undefined && value !== "",
+  );
+  return Object.fromEntries(set) as { [K in keyof T]: Exclude<T[K], null> };
+}
+
+export const api = {
+  session: () => call("get", "/api/v1/session", {}),
+  signIn: (name: string, password: string) => call("post", "/api/v1/session", { body: { name, password } }),
+  signOut: () => call("delete", "/api/v1/session", {}),
+  claim: (token: string, name: string, password: string) =>
+    call("post", "/api/v1/claim", { body: { token, name, password } }),
+  health: (signal: AbortSignal) => call("get", "/health", { signal }),
+  summary: (signal?: Signal) => call("get", "/api/v1/summary", { signal }),
+  calls: (query: CallsAsked, signal?: Signal) =>
+    call("get", "/api/v1/calls", { query: given(query), signal }),
+  stats: (days: number, signal?: Signal) => call("get", "/api/v1/calls/stats", { query: { days }, signal }),
+  numbers: (query: NumbersAsked, signal?: Signal) =>
+    call("get", "/api/v1/numbers", { query: given(query), signal }),
+  number: (number: string, signal?: Signal) =>
+    call("get", "/api/v1/numbers/{number}", { path: { number }, signal }),
+  setEntry: (subject: string, body: { standing: Standing; label: string; notes: string }) =>
+    call("put", "/api/v1/lists/{subject}", { path: { subject }, body }),
+  removeEntry: (subject: string) => call("delete", "/api/v1/lists/{subject}", { path: { subject } }),
+  report: (number: string, category: Category) =>
+    call("post", "/api/v1/reports", { body: { number, category } }),
+  retract: (number: string) => call("delete", "/api/v1/reports/{number}", { path: { number } }),
+  peers: (signal?: Signal) => call("get", "/api/v1/peers", { signal }),
+  neighbours: (signal?: Signal) => call("get", "/api/v1/neighbours", { signal }),
+  vouch: (card: string, name: string) => call("post", "/api/v1/vouches", { body: { card, name } }),
+  unvouch: (home: string) => call("delete", "/api/v1/vouches/{home}", { path: { home } }),
+  node: (signal?: Signal) => call("get", "/api/v1/node", { signal }),
+  settings: (signal?: Signal) => call("get", "/api/v1/settings", { signal }),
+  setSettings: (body: Omit<Settings, "pinned">) => call("put", "/api/v1/settings", { body }),
+  config: (signal?: Signal) => call("get", "/api/v1/config", { signal }),
+  keys: (signal?: Signal) => call("get", "/api/v1/api-keys", { signal }),
+  createKey: (name: string, role: Role) => call("post", "/api/v1/api-keys", { body: { name, role } }),
+  deleteKey: (id: string) => call("delete", "/api/v1/api-keys/{id}", { path: { id } }),
+};

@@ -1,0 +1,49 @@
+import { describe, expect, it } from "vitest";
+
+import { address, parse, type Route } from "./route";
+
+describe("addresses", () => {
+  const pages: readonly Exclude<Route, { page: "missing" | "claim" }>[] = [
+    { page: "home" },
+    { page: "calls" },
+    { page: "lists" },
+    { page: "number", number: "+4930901820" },
+    { page: "number", number: "030 / 90-18#20?%&" },
+    { page: "mesh" },
+    { page: "system", tab: "node" },
+    { page: "system", tab: "settings" },
+    { page: "system", tab: "config" },
+    { page: "system", tab: "keys" },
+  ];
+
+  it("read back to the page they were made for", () => {
+    for (const page of pages) expect(parse(address(page))).toEqual(page);
+  });
+
+  it("of numbers are readable", () => {
+    expect(address({ page: "number", number: "+4930901820" })).toBe("#/number/+4930901820");
+  });
+
+  it("begin at home", () => {
+    for (const hash of ["", "#", "#/"]) expect(parse(hash)).toEqual({ page: "home" });
+  });
+
+  it("carry the claim's token, whatever is in it", () => {
+    expect(parse("#claim=abc%2Fdef")).toEqual({ page: "claim", token: "abc/def" });
+    expect(parse("#claim=a%")).toEqual({ page: "claim", token: "a%" });
+  });
+
+  it("that lead nowhere say so", () => {
+    for (const hash of [
+      "#/nowhere",
+      "#/number",
+      "#/calls/lists/x",
+      "#/calls/x",
+      "#/system/x",
+      "#/mesh/x",
+      "#//x",
+    ]) {
+      expect(parse(hash).page, hash).toBe("missing");
+    }
+  });
+});
