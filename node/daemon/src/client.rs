@@ -15,11 +15,10 @@ use hyper::{
     header,
 };
 use hyper_util::rt::TokioIo;
-use meerkat_protocols::text::inert;
 use serde_json::Value;
 use tokio::{net::UnixStream, time::timeout};
 
-use crate::cli::Exit;
+use crate::{cli::Exit, shown::whole};
 
 /// The most bytes of an answer: 200 calls take under 400 kB.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
@@ -170,7 +169,7 @@ async fn read(response: Response<Incoming>) -> Result<(StatusCode, Bytes), Failu
 /// Reads a problem (RFC 9457); anything else than one is told by its status.
 fn refused(status: StatusCode, bytes: &[u8]) -> Failure {
     let problem: Value = serde_json::from_slice(bytes).unwrap_or_default();
-    let text = |key: &str| problem.get(key).and_then(Value::as_str).map(inert).filter(|text| !text.is_empty());
+    let text = |key: &str| problem.get(key).and_then(Value::as_str).map(whole).filter(|text| !text.is_empty());
     Failure::Refused {
         status: status.as_u16(),
         code: text("code").unwrap_or_default(),

@@ -82,16 +82,16 @@ fn fields(fields: &[(&str, String)]) -> String {
 
 /// `status`: health and summary in one object.
 #[must_use]
-pub fn status(status: &Value) -> String {
+pub(crate) fn status(status: &Value) -> String {
     let today = status.get("today").cloned().unwrap_or_default();
-    let alarms: Vec<String> = list(status, "alarms").iter().map(|alarm| text(alarm, "words")).collect();
+    let alarms: Vec<String> = list(status, "alarms").iter().map(|alarm| long(alarm, "words")).collect();
     let lines: Vec<String> = list(status, "lines")
         .iter()
-        .map(|line| format!("{}: {}. {}", text(line, "name"), text(line, "state"), text(line, "words")))
+        .map(|line| format!("{}: {}. {}", text(line, "name"), text(line, "state"), long(line, "words")))
         .collect();
     let safe = if truth(status, "safe_mode") { "on: `meerkat config show` says what is wrong" } else { "" };
     let clock = if truth(status, "clock_set") { "" } else { "not set: reports wait until it is" };
-    let mut out = format!("{}\n\n", text(status, "sentence"));
+    let mut out = format!("{}\n\n", long(status, "sentence"));
     out.push_str(&fields(&[
         ("Alarms", alarms.join("\n")),
         ("Safe mode", safe.into()),
@@ -132,7 +132,7 @@ fn duration(seconds: i64) -> String {
 
 /// `peers`.
 #[must_use]
-pub fn peers(peers: &Value) -> String {
+pub(crate) fn peers(peers: &Value) -> String {
     let rows: Vec<Vec<String>> = list(peers, "items")
         .iter()
         .map(|peer| {
@@ -171,12 +171,12 @@ fn caller(call: &Value) -> String {
 }
 
 fn reasons(value: &Value) -> String {
-    list(value, "reasons").iter().map(|reason| text(reason, "words")).collect::<Vec<_>>().join(" ")
+    list(value, "reasons").iter().map(|reason| long(reason, "words")).collect::<Vec<_>>().join(" ")
 }
 
 /// `calls`.
 #[must_use]
-pub fn calls(calls: &Value) -> String {
+pub(crate) fn calls(calls: &Value) -> String {
     let rows: Vec<Vec<String>> = list(calls, "items")
         .iter()
         .map(|call| {
@@ -196,7 +196,7 @@ pub fn calls(calls: &Value) -> String {
 
 /// `check`.
 #[must_use]
-pub fn check(number_page: &Value) -> String {
+pub(crate) fn check(number_page: &Value) -> String {
     let assessment = number_page.get("assessment").cloned().unwrap_or_default();
     let would = match text(&assessment, "verdict").as_str() {
         "allow" => "would ring".to_owned(),
@@ -243,7 +243,7 @@ fn report_row(report: &Value) -> Vec<String> {
 
 /// `report`.
 #[must_use]
-pub fn reported(report: &Value, asked: &str) -> String {
+pub(crate) fn reported(report: &Value, asked: &str) -> String {
     if truth(report, "waiting") {
         return "The clock is not set yet: the report waits and is signed as soon as it is.\n".into();
     }
@@ -254,7 +254,7 @@ pub fn reported(report: &Value, asked: &str) -> String {
 
 /// `list show`.
 #[must_use]
-pub fn entries(entries: &Value) -> String {
+pub(crate) fn entries(entries: &Value) -> String {
     let rows: Vec<Vec<String>> = list(entries, "items")
         .iter()
         .map(|entry| {
@@ -273,7 +273,7 @@ pub fn entries(entries: &Value) -> String {
 
 /// An entry that was just set.
 #[must_use]
-pub fn entry(entry: &Value) -> String {
+pub(crate) fn entry(entry: &Value) -> String {
     let label = text(entry, "label");
     let label = if label.is_empty() { label } else { format!(" ({label})") };
     let what = match text(entry, "standing").as_str() {
@@ -286,7 +286,7 @@ pub fn entry(entry: &Value) -> String {
 
 /// `vouch --list`.
 #[must_use]
-pub fn neighbours(neighbours: &Value) -> String {
+pub(crate) fn neighbours(neighbours: &Value) -> String {
     let rows: Vec<Vec<String>> = list(neighbours, "items")
         .iter()
         .map(|n| vec![text(n, "name"), text(n, "vouched"), text(n, "reports"), text(n, "home")])
@@ -298,7 +298,7 @@ pub fn neighbours(neighbours: &Value) -> String {
 
 /// `node info`.
 #[must_use]
-pub fn node(node: &Value) -> String {
+pub(crate) fn node(node: &Value) -> String {
     let capabilities: Vec<String> = list(node, "capabilities").iter().filter_map(Value::as_str).map(inert).collect();
     fields(&[
         ("Name", text(node, "name")),
@@ -315,14 +315,14 @@ pub fn node(node: &Value) -> String {
 
 /// `admin claim`: the link, with its code for a telephone's camera where the terminal can show it.
 #[must_use]
-pub fn claim(link: &str) -> String {
+pub(crate) fn claim(link: &str) -> String {
     let code = fast_qr::QRBuilder::new(link).build().map(|code| format!("\n{}\n", code.to_str())).unwrap_or_default();
     format!("Open this link once, on a device that reaches the page, to become its admin:\n\n  {link}\n{code}")
 }
 
 /// `api-key create`.
 #[must_use]
-pub fn new_key(key: &Value) -> String {
+pub(crate) fn new_key(key: &Value) -> String {
     let secret = text(key, "key");
     format!(
         "{secret}\n\nThis key ({}, {}) is not shown again. Send it as `Authorization: Bearer {secret}`.\n",
@@ -333,7 +333,7 @@ pub fn new_key(key: &Value) -> String {
 
 /// `api-key list`.
 #[must_use]
-pub fn keys(keys: &Value) -> String {
+pub(crate) fn keys(keys: &Value) -> String {
     let rows: Vec<Vec<String>> = list(keys, "items")
         .iter()
         .map(|k| vec![text(k, "id"), text(k, "name"), text(k, "role"), time(k, "created"), time(k, "last_used")])
@@ -343,7 +343,7 @@ pub fn keys(keys: &Value) -> String {
 
 /// `config show`.
 #[must_use]
-pub fn config(config: &Value, origin: bool) -> String {
+pub(crate) fn config(config: &Value, origin: bool) -> String {
     let mut head = vec!["SETTING", "VALUE"];
     if origin {
         head.extend(["ORIGIN", "WHERE"]);
@@ -375,11 +375,15 @@ fn value(item: &Value) -> String {
     }
 }
 
-/// A text in full, inert: [`inert`] also cuts what is longer than a name, and half a card or address is none.
+/// A field in full, inert.
 fn long(value: &Value, key: &str) -> String {
+    whole(value.get(key).and_then(Value::as_str).unwrap_or_default())
+}
+
+/// A text in full, inert: [`inert`] also cuts what is longer than a name, and half a card or sentence is none.
+pub(crate) fn whole(text: &str) -> String {
     const MAX_CHARS: usize = 2_000;
-    let words = value.get(key).and_then(Value::as_str).unwrap_or_default();
-    words.chars().take(MAX_CHARS).filter(|c| *c == ' ' || !inert(c.encode_utf8(&mut [0; 4])).is_empty()).collect()
+    text.chars().take(MAX_CHARS).filter(|c| *c == ' ' || !inert(c.encode_utf8(&mut [0; 4])).is_empty()).collect()
 }
 
 #[cfg(test)]

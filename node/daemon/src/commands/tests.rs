@@ -166,8 +166,7 @@ async fn commands_are_requests_of_the_api() {
 
 #[tokio::test]
 async fn what_the_node_refuses_is_told_in_its_words() {
-    let problem =
-        |status: u16| json!({"status": status, "code": "not_a_number", "detail": "This is no \u{1b}[31mnumber."});
+    let problem = |status: u16| json!({"status": status, "code": "not_a_number", "detail": format!("This is no \u{1b}[31mnumber. {}", "w".repeat(200))});
     for (status, exit) in [
         (422, Exit::Refused),
         (404, Exit::Refused),
@@ -177,7 +176,10 @@ async fn what_the_node_refuses_is_told_in_its_words() {
     ] {
         let done = with_node("check x", &[("GET /api/v1/numbers/x", status, problem(status))]).await;
         let failure = done.ended.expect_err("it is refused");
-        assert_eq!((failure.exit(), failure.to_string()), (exit, "This is no [31mnumber.".to_owned()));
+        assert_eq!(
+            (failure.exit(), failure.to_string()),
+            (exit, format!("This is no [31mnumber. {}", "w".repeat(200)))
+        );
     }
 }
 
@@ -244,7 +246,7 @@ async fn what_is_not_given_about_an_entry_stays() {
 async fn a_claim_is_a_link_to_the_page() {
     let answers = |listen: &str| {
         [
-            ("POST /api/v1/admin/claim", 201, json!({"url_fragment": "#claim=TOKEN"})),
+            ("POST /api/v1/local/claim", 201, json!({"url_fragment": "#claim=TOKEN"})),
             ("GET /api/v1/config", 200, json!({"items": [{"key": "web.listen", "value": listen}], "problems": []})),
         ]
     };
