@@ -8,4 +8,5 @@ pub mod caller;
 pub mod daemon;
 pub mod namespace;
 pub mod seed;
+pub mod sip;
 pub mod wait;

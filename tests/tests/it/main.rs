@@ -2,7 +2,9 @@
 
 mod architecture;
 mod faults;
+mod first_light;
 mod neighbourhood;
 mod network;
+mod sip_gateway;
 mod tidy;
 mod tree;
