@@ -22,7 +22,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        Json::from_request(request, state).await.map(|Json(value)| Self(value)).map_err(of_json)
+        Json::from_request(request, state).await.map(|Json(value)| Self(value)).map_err(|e| of_json(&e))
     }
 }
 
@@ -32,8 +32,8 @@ impl<T: Serialize> axum::response::IntoResponse for Body<T> {
     }
 }
 
-fn of_json(rejection: JsonRejection) -> Problem {
-    match &rejection {
+fn of_json(rejection: &JsonRejection) -> Problem {
+    match rejection {
         JsonRejection::JsonDataError(e) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", e.body_text()),
         JsonRejection::JsonSyntaxError(e) => Problem::new(StatusCode::BAD_REQUEST, "not_json", e.body_text()),
         JsonRejection::MissingJsonContentType(_) => Problem::new(

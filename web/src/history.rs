@@ -35,7 +35,7 @@ pub(crate) fn bad_cursor() -> Problem {
         .field("cursor")
 }
 
-fn of(error: ReadError) -> Problem {
+fn of(error: &ReadError) -> Problem {
     match error {
         ReadError::Cursor => bad_cursor(),
         ReadError::Damaged(_) | ReadError::Unavailable(_) => {
@@ -57,23 +57,23 @@ pub(crate) fn calls(
     cursor: Option<&str>,
     limit: usize,
 ) -> Result<CallPage, Problem> {
-    let after = cursor.map(str::parse::<Cursor>).transpose().map_err(of)?;
-    reader.calls(&CallQuery { number, verdict, after, limit }).map_err(of)
+    let after = cursor.map(str::parse::<Cursor>).transpose().map_err(|e| of(&e))?;
+    reader.calls(&CallQuery { number, verdict, after, limit }).map_err(|e| of(&e))
 }
 
 /// One call of this node.
 pub(crate) fn call(reader: &Reader, seq: Seq) -> Result<Option<LoggedCall>, Problem> {
-    reader.call(seq).map_err(of)
+    reader.call(seq).map_err(|e| of(&e))
 }
 
 /// How often a number called, and when it last did.
 pub(crate) fn number(reader: &Reader, number: E164) -> Result<NumberStats, Problem> {
-    reader.number(number).map_err(of)
+    reader.number(number).map_err(|e| of(&e))
 }
 
 /// Calls by day and verdict.
 pub(crate) fn days(reader: &Reader, first: Day, last: Day) -> Result<BTreeMap<Day, DayCounts>, Problem> {
-    reader.call_days(first..=last).map(|days| days.into_iter().collect()).map_err(of)
+    reader.call_days(first..=last).map(|days| days.into_iter().collect()).map_err(|e| of(&e))
 }
 
 /// Numbers whose spacing is remembered: a page asks for the same few over and over, and finding the spaces takes a

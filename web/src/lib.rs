@@ -26,6 +26,8 @@ mod security;
 mod system;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod wiring;
 mod words;
 

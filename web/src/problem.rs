@@ -7,26 +7,31 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use meerkat_core::Refusal;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// What went wrong (RFC 9457).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// A name for the kind of problem, to compare and not to fetch: `urn:meerkat:problem:` and the code.
     #[serde(rename = "type")]
-    pub kind: String,
+    #[schema(value_type = String)]
+    pub kind: Box<str>,
     /// The kind of problem in a few words.
-    pub title: String,
+    #[schema(value_type = String)]
+    pub title: &'static str,
     /// The HTTP status.
     pub status: u16,
     /// What happened this time and what to do about it.
-    pub detail: String,
+    #[schema(value_type = String)]
+    pub detail: Box<str>,
     /// The kind of problem as one word for programs; it never changes.
-    pub code: String,
+    #[schema(value_type = String)]
+    pub code: &'static str,
     /// The field of the request that is wrong, where one is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub field: Option<Box<str>>,
     /// After how many seconds to try again; the same as the `Retry-After` header.
     #[serde(skip)]
     pub retry_after_s: Option<u64>,
@@ -35,13 +40,13 @@ pub struct Problem {
 impl Problem {
     /// A problem of this status and code.
     #[must_use]
-    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<Box<str>>) -> Self {
         Self {
-            kind: format!("urn:meerkat:problem:{code}"),
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            kind: format!("urn:meerkat:problem:{code}").into(),
+            title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: detail.into(),
-            code: code.to_owned(),
+            code,
             field: None,
             retry_after_s: None,
         }
@@ -50,7 +55,7 @@ impl Problem {
     /// With the field that is wrong.
     #[must_use]
     pub fn field(mut self, field: &str) -> Self {
-        self.field = Some(field.to_owned());
+        self.field = Some(field.into());
         self
     }
 
@@ -63,13 +68,13 @@ impl Problem {
 
     /// A value of the request is out of its range.
     #[must_use]
-    pub fn invalid(field: &str, detail: impl Into<String>) -> Self {
+    pub fn invalid(field: &str, detail: impl Into<Box<str>>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).field(field)
     }
 
     /// Nothing is there.
     #[must_use]
-    pub fn not_found(detail: impl Into<String>) -> Self {
+    pub fn not_found(detail: impl Into<Box<str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
     }
 
@@ -81,7 +86,7 @@ impl Problem {
 
     /// Who is signed in may not do this.
     #[must_use]
-    pub fn forbidden(code: &str, detail: impl Into<String>) -> Self {
+    pub fn forbidden(code: &'static str, detail: impl Into<Box<str>>) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, detail)
     }
 
@@ -133,7 +138,7 @@ impl From<Refusal> for Problem {
             Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, None),
         };
         let mut problem = Self::new(status, refusal.code(), sentence(&refusal.to_string()));
-        problem.field = field.map(ToOwned::to_owned);
+        problem.field = field.map(Into::into);
         problem.retry_after_s = matches!(refusal, Refusal::Busy).then_some(1);
         problem
     }
@@ -189,8 +194,8 @@ mod tests {
         for (refusal, status) in all {
             let code = refusal.code();
             let problem = Problem::from(refusal);
-            assert_eq!((problem.status, problem.code.as_str()), (status, code));
-            assert_eq!(problem.kind, format!("urn:meerkat:problem:{code}"));
+            assert_eq!((problem.status, problem.code), (status, code));
+            assert_eq!(*problem.kind, format!("urn:meerkat:problem:{code}"));
         }
         assert_eq!(Problem::from(Refusal::Pinned("region".into())).field.as_deref(), Some("region"));
         assert_eq!(Problem::from(Refusal::Busy).retry_after_s, Some(1));

@@ -1,18 +1,42 @@
-//! What the tests of this package stand on.
+//! What the tests of this package stand on: a site with a real store, a real access book, and in the engine's place a
+//! task that answers as the engine would.
 
-use std::sync::Arc;
-
-use meerkat_core::{Counts, Snapshot};
-use meerkat_protocols::{
-    home::{Card, Genesis, NodeNumber},
-    time::Now,
-    wishes::{Lists, Settings},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
 };
 
-use crate::Clock;
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use http_body_util::BodyExt;
+use meerkat_core::{Assessment, Command, Counts, Event, Refusal, Reply, Snapshot};
+use meerkat_protocols::{
+    batch::{Batch, BatchId, Write},
+    facts::{Call, Hundredths, Place, Reason, Seq, Verdict},
+    home::{Card, Genesis, NodeNumber},
+    number::{Caller, E164, Region, classify},
+    phone::Line,
+    statement::Category,
+    time::{Day, Now},
+    wishes::{Edit, Lists, Settings},
+};
+use meerkat_store::{AccessWrite, DataKey, Folder, Options, Store};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot, watch};
+use tower::ServiceExt;
+
+use crate::{Access, Clock, EventLog, Machine, Wiring};
 
 /// 2026-11-21T12:00:00Z.
 pub(crate) const WALL: i64 = 1_795_262_400;
+/// The password of everybody in the tests.
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// Clocks that stand still.
 pub(crate) fn clock() -> Clock {
@@ -41,5 +65,258 @@ pub(crate) fn snapshot() -> Snapshot {
         numbers: 0,
         waiting: 0,
         counts: Counts::default(),
+    }
+}
+
+/// A call from somebody with a hostile name.
+pub(crate) fn call(seq: u64, verdict: Verdict) -> Call {
+    Call {
+        seq: Seq(seq),
+        node: NodeNumber(0),
+        line: Line("home".into()),
+        number: E164::from_digits(4_930_901_820 + seq % 7),
+        shown: "030 901820".into(),
+        name: HOSTILE.into(),
+        verdict,
+        reasons: vec![Reason::NothingKnown],
+        risk: Hundredths(4_385),
+        began: Some(WALL - 60),
+        began_mono_ms: 0,
+        verstat: None,
+        place: Some(Place { latitude: 52.5, longitude: 13.4 }),
+        metadata: vec![("user_agent".into(), HOSTILE.into())],
+    }
+}
+
+/// What an attacker would like to see run.
+pub(crate) const HOSTILE: &str = "</script><script>alert(1)</script>\u{2028}\"'\\";
+
+/// A site to send requests to.
+pub(crate) struct Site {
+    pub(crate) page: Router,
+    pub(crate) socket: Router,
+    pub(crate) wiring: Wiring,
+    pub(crate) store: Arc<Store>,
+    pub(crate) mono_ms: Arc<AtomicU64>,
+    pub(crate) wall: Arc<AtomicI64>,
+    pub(crate) snapshot: watch::Sender<Arc<Snapshot>>,
+    pub(crate) reader: watch::Sender<Option<meerkat_store::Reader>>,
+    _folder: (tempfile::TempDir, Folder),
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).expect("JSON")
+    }
+
+    pub(crate) fn code(&self) -> (u16, String) {
+        assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json", "{}", self.text);
+        let json = self.json();
+        assert_eq!(json["status"], self.status.as_u16());
+        assert!(json["detail"].as_str().is_some_and(|d| !d.is_empty()) && json["title"].is_string(), "{json}");
+        let code = json["code"].as_str().expect("a code").to_owned();
+        assert_eq!(json["type"], format!("urn:meerkat:problem:{code}"));
+        (self.status.as_u16(), code)
+    }
+}
+
+/// A browser: its cookie and its word for changes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Browser {
+    pub(crate) cookie: String,
+    pub(crate) csrf: String,
+}
+
+/// A request of this page's own script.
+pub(crate) fn request(method: Method, path: &str) -> axum::http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "localhost:8780")
+        .header("sec-fetch-site", "same-origin")
+}
+
+pub(crate) fn with_json(builder: axum::http::request::Builder, json: &Value) -> Request<Body> {
+    builder.header(header::CONTENT_TYPE, "application/json").body(Body::from(json.to_string())).expect("a request")
+}
+
+impl Site {
+    pub(crate) async fn new() -> Self {
+        let site = Self::locked();
+        site.wiring.access.restore_from(&site.store.reader()).expect("readable");
+        site
+    }
+
+    /// A site whose access records have not come yet.
+    pub(crate) fn locked() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let taken = Folder::take(folder.path()).expect("ours");
+        let key = DataKey::load_or_create(&taken).expect("a key");
+        let store = Arc::new(Store::open(&taken, &key, Options::default()).expect("a store"));
+        let (mono_ms, wall) = (Arc::new(AtomicU64::new(1_000)), Arc::new(AtomicI64::new(WALL)));
+        let (mono, unix) = (Arc::clone(&mono_ms), Arc::clone(&wall));
+        let clock: Clock = Arc::new(move || Now::new(mono.load(Ordering::Relaxed), unix.load(Ordering::Relaxed)));
+        let (snapshot_in, snapshot) = watch::channel(Arc::new(snapshot()));
+        let (reader_in, reader) = watch::channel(Some(store.reader()));
+        let (commands, orders) = mpsc::channel(16);
+        let (writes, writing) = mpsc::channel(16);
+        let events = EventLog::new(100, Arc::clone(&clock), snapshot.clone());
+        let machine = Machine {
+            version: "0.1.0".into(),
+            node_name: "Attic".into(),
+            allowed_hosts: vec!["meerkat.local".into()],
+            ..Machine::default()
+        };
+        let access = Access::new(writes, Arc::clone(&clock));
+        tokio::spawn(keep(Arc::clone(&store), writing));
+        tokio::spawn(answer(orders, snapshot_in.clone(), events.clone()));
+        let wiring = Wiring { commands, snapshot, reader, access, events, machine: Arc::new(machine), clock };
+        let (page, socket) = (crate::router(wiring.clone()), crate::local_router(wiring.clone()));
+        let (snapshot, reader) = (snapshot_in, reader_in);
+        Self { page, socket, wiring, store, mono_ms, wall, snapshot, reader, _folder: (folder, taken) }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        read(self.page.clone().oneshot(request).await.expect("infallible")).await
+    }
+
+    pub(crate) async fn send_by_socket(&self, request: Request<Body>) -> Answer {
+        read(self.socket.clone().oneshot(request).await.expect("infallible")).await
+    }
+
+    /// The first admin, by a fresh claim link.
+    pub(crate) async fn admin(&self) -> Browser {
+        let fragment = self.wiring.access.issue_claim().expect("entropy").url_fragment();
+        let token = fragment.strip_prefix("#claim=").expect("a claim");
+        let claim = serde_json::json!({"token": token, "name": "Ada", "password": PASSWORD});
+        let answer = self.send(with_json(request(Method::POST, "/api/v1/claim"), &claim)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+        Browser::of(&answer)
+    }
+
+    /// A new API key of this role.
+    pub(crate) async fn key(&self, role: &str) -> String {
+        let new = serde_json::json!({"name": role, "role": role});
+        let answer = self.send_by_socket(with_json(request(Method::POST, "/api/v1/api-keys"), &new)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+        answer.json()["key"].as_str().expect("a key").to_owned()
+    }
+
+    /// Logs these calls.
+    pub(crate) fn log(&self, calls: impl IntoIterator<Item = Call>) {
+        let writes = calls.into_iter().map(|call| Write::Call(Box::new(call))).collect();
+        self.store.commit(&Batch { id: BatchId(1), writes }).expect("written");
+    }
+}
+
+impl Browser {
+    pub(crate) fn of(answer: &Answer) -> Self {
+        let cookie = answer.headers[header::SET_COOKIE].to_str().expect("text");
+        let csrf = answer.json()["csrf"].as_str().expect("a word").to_owned();
+        Self { cookie: cookie.split(';').next().expect("a pair").to_owned(), csrf }
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {
+        request(method, path).header(header::COOKIE, &self.cookie).header("x-csrf-token", &self.csrf)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Request<Body> {
+        self.request(Method::GET, path).body(Body::empty()).expect("a request")
+    }
+}
+
+pub(crate) fn get(path: &str) -> Request<Body> {
+    request(Method::GET, path).body(Body::empty()).expect("a request")
+}
+
+async fn read(response: axum::response::Response) -> Answer {
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.expect("a body").to_bytes();
+    Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).expect("text") }
+}
+
+type AccessOrder = (Vec<AccessWrite>, oneshot::Sender<Result<(), String>>);
+
+async fn keep(store: Arc<Store>, mut orders: mpsc::Receiver<AccessOrder>) {
+    while let Some((writes, done)) = orders.recv().await {
+        let kept = store.commit_access(&writes).map_err(|e| e.to_string());
+        let _ = done.send(kept);
+    }
+}
+
+/// Answers as the engine would, for the few cases that the tests ask about.
+async fn answer(mut orders: mpsc::Receiver<crate::Order>, snapshot: watch::Sender<Arc<Snapshot>>, events: EventLog) {
+    let mut reports = BTreeMap::new();
+    while let Some((command, to)) = orders.recv().await {
+        let _ = to.send(reply(command, &snapshot, &events, &mut reports));
+    }
+}
+
+fn reply(
+    command: Command,
+    snapshot: &watch::Sender<Arc<Snapshot>>,
+    events: &EventLog,
+    reports: &mut BTreeMap<E164, Category>,
+) -> Result<Reply, Refusal> {
+    let region: Region = snapshot.borrow().settings.region.parse().expect("a region");
+    let number = |text: &str| match classify(text, region) {
+        Caller::Number(n) => Ok(n),
+        _ => Err(Refusal::NotANumber("this is not a number".into())),
+    };
+    match command {
+        Command::Check(text) => Ok(Reply::Checked(Box::new(assessment(classify(&text, region))))),
+        Command::Report { number: text, category } => {
+            let number = number(&text)?;
+            reports.insert(number, category);
+            events.push(&Event::ReportMade(number));
+            Ok(Reply::Reported { number, category, day: Day(20_089), slot: 0 })
+        }
+        Command::Retract { number: text } => {
+            let number = number(&text)?;
+            reports.remove(&number).map(|_| Reply::Retracted(number)).ok_or(Refusal::NothingToRetract)
+        }
+        Command::Vouch { card, .. } if card == snapshot.borrow().card => Err(Refusal::OwnCard),
+        Command::Vouch { card, .. } => Ok(Reply::Vouched(card.0.home())),
+        Command::Unvouch(_) => Err(Refusal::NotVouched),
+        Command::Edit(edit) => {
+            if let Edit::SetSettings(wished) = &edit
+                && snapshot.borrow().pinned.contains(&"region".to_owned())
+                && wished.region != snapshot.borrow().settings.region
+            {
+                return Err(Refusal::Pinned("region".into()));
+            }
+            snapshot.send_modify(|now| change(Arc::make_mut(now), edit));
+            Ok(Reply::Saved)
+        }
+    }
+}
+
+fn assessment(caller: Caller) -> Assessment {
+    Assessment {
+        caller,
+        verdict: Verdict::Allow,
+        reasons: vec![Reason::NothingKnown],
+        risk: Hundredths(1_234),
+        reputation: Hundredths::HALF,
+        confirmations: 0,
+        claims: vec![],
+    }
+}
+
+fn change(now: &mut Snapshot, edit: Edit) {
+    let lists = Arc::make_mut(&mut now.lists);
+    match edit {
+        Edit::SetEntry(subject, entry) => drop(lists.insert(subject, entry)),
+        Edit::RemoveEntry(subject) => drop(lists.remove(&subject)),
+        Edit::SetSettings(settings) => now.settings = settings,
+        Edit::NameNeighbour(..) | Edit::ForgetNeighbour(_) => {}
     }
 }

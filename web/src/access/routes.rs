@@ -17,7 +17,7 @@ use crate::{
     Wiring,
     access::{
         Role,
-        book::{Access, MAX_USERS, put},
+        book::{Access, Book, MAX_USERS, put},
         door::{Caller, address, within},
         records::User,
         secrets::{self, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS},
@@ -221,7 +221,7 @@ async fn session(
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
 ) -> Result<Body<SessionView>, Problem> {
-    let claimed = wiring.access.with(|book| book.has_admin())?;
+    let claimed = wiring.access.with(Book::has_admin)?;
     let node_name = wiring.machine.node_name.clone();
     let state = if claimed { SessionState::SignedOut } else { SessionState::Unclaimed };
     let out = SessionView { state, name: None, role: None, csrf: None, node_name };

@@ -102,6 +102,9 @@ impl Reader {
             if mark.borrow_and_update().closed {
                 return Some(close(close_code::AWAY, "the node stops"));
             }
+            if !may_read(&self.wiring, &self.caller) {
+                return Some(close(close_code::POLICY, "signed out"));
+            }
             if self.started && !self.send_ready(socket).await? {
                 continue;
             }
@@ -115,9 +118,6 @@ impl Reader {
                     }
                 }
                 _ = look_after.tick() => {
-                    if !may_read(&self.wiring, &self.caller) {
-                        return Some(close(close_code::POLICY, "signed out"));
-                    }
                     if heard.elapsed() > MAX_SILENCE {
                         return None;
                     }

@@ -1,0 +1,8 @@
+//! The page as browsers, programs and attackers meet it.
+
+mod access;
+mod answers;
+mod assets;
+mod doors;
+mod roles;
+mod sites;
