@@ -34,8 +34,7 @@ function Doors() {
   const at = route.value;
   if (now === null) return <Waiting />;
   if (now.state === "signed_in") return <Inside />;
-  if (now.state === "unclaimed")
-    return at.page === "claim" ? <Claim token={at.token} /> : <ClaimWithoutLink />;
+  if (now.state === "unclaimed") return at.page === "claim" ? <Claim token={at.token} /> : <ClaimWithoutLink />;
   return <SignIn />;
 }
 
@@ -46,11 +45,7 @@ function Waiting() {
       <main class="door-card door-wait">
         <Meerkat size={56} />
         <h1 class="hidden">{t("app.name")}</h1>
-        {problem === null ? (
-          <Skeleton rows={1} />
-        ) : (
-          <Failure problem={problem} retry={() => void refreshSession()} />
-        )}
+        {problem === null ? <Skeleton rows={1} /> : <Failure problem={problem} retry={() => void refreshSession()} />}
       </main>
     </div>
   );

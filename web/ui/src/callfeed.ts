@@ -29,9 +29,7 @@ export function withLive(page: readonly Call[], live: readonly Call[]): Call[] {
     (calls, call) => {
       const logged = calls.find((other) => other.seq === call.seq);
       if (logged === undefined) return call.seq > newest ? withCall(calls, call) : calls;
-      return logged.ended === null && call.ended !== null
-        ? withEnd(calls, { seq: call.seq, ...call.ended })
-        : calls;
+      return logged.ended === null && call.ended !== null ? withEnd(calls, { seq: call.seq, ...call.ended }) : calls;
     },
     [...page],
   );

@@ -8,9 +8,7 @@ function answers(status: number, body: unknown, type = "application/json") {
   vi.stubGlobal("fetch", (url: string, init: RequestInit) => {
     asked.push({ url, init });
     const text = typeof body === "string" ? body : JSON.stringify(body);
-    return Promise.resolve(
-      new Response(status === 204 ? null : text, { status, headers: { "Content-Type": type } }),
-    );
+    return Promise.resolve(new Response(status === 204 ? null : text, { status, headers: { "Content-Type": type } }));
   });
   return asked;
 }

@@ -40,7 +40,7 @@ export function setCsrf(token: string | null): void {
   csrf = token;
 }
 
-/** What to do when the node no longer knows the session. */
+/** What to do when the node no longer knows the session, or its token has become another in a second window. */
 export function whenSignedOut(act: () => void): void {
   onSignedOut = act;
 }
@@ -95,7 +95,7 @@ export async function call<P extends keyof paths, V extends VerbOf<P>>(
   if (!response.ok) {
     const problem = await readProblem(response);
     // A wrong password is a 401 too, but there is no session to lose then.
-    if (response.status === 401 && problem.code === "signed_out") onSignedOut();
+    if (problem.code === "signed_out" || problem.code === "csrf") onSignedOut();
     throw problem;
   }
   if (response.status === 204) return undefined as Answer<P, V>;
@@ -111,8 +111,7 @@ async function readProblem(response: Response): Promise<Problem> {
   const fallback = new Problem(response.status, "unknown", t("error.title"), t("error.unexpected"), null);
   try {
     const body = (await response.json()) as Partial<Record<string, unknown>>;
-    const text = (value: unknown, otherwise: string): string =>
-      typeof value === "string" ? value : otherwise;
+    const text = (value: unknown, otherwise: string): string => (typeof value === "string" ? value : otherwise);
     return new Problem(
       response.status,
       text(body.code, "unknown"),

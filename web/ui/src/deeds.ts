@@ -4,27 +4,23 @@ import { attempt, done } from "./toasts";
 import type { Category, ListEntry, Standing } from "./types";
 import { t } from "./words";
 
-/** Reports a number; the toast can take it back, or return to what was reported before. */
-export async function report(
-  number: string,
-  category: Category,
-  before: Category | null = null,
-): Promise<boolean> {
+/** Reports a number, shown as `who`; the toast goes back to what was reported before, or to nothing. */
+export async function report(number: string, category: Category, who: string): Promise<boolean> {
   return attempt(async () => {
+    const before = (await api.number(number)).own_report?.category ?? null;
     const answer = await api.report(number, category);
-    const undo = async (): Promise<void> => {
-      if (before === null || before === category) await api.retract(number);
+    const words = t("report.done", { number: who, category: t(`category.${category}`).toLowerCase() });
+    done("waiting" in answer ? `${words} ${t("report.waiting")}` : words, async () => {
+      if (before === null) await api.retract(number);
       else await api.report(number, before);
-    };
-    const words = t("report.done", { number, category: t(`category.${category}`).toLowerCase() });
-    done("waiting" in answer ? `${words} ${t("report.waiting")}` : words, undo);
+    });
   });
 }
 
-export async function retract(number: string, category: Category): Promise<boolean> {
+export async function retract(number: string, category: Category, who: string): Promise<boolean> {
   return attempt(async () => {
     await api.retract(number);
-    done(t("report.retracted", { number }), async () => {
+    done(t("report.retracted", { number: who }), async () => {
       await api.report(number, category);
     });
   });
@@ -35,6 +31,7 @@ export async function setStanding(
   subject: string,
   standing: Standing,
   entry: ListEntry | null,
+  who: string,
 ): Promise<boolean> {
   return attempt(async () => {
     const label = entry?.label ?? "";
@@ -42,7 +39,7 @@ export async function setStanding(
     const empty = standing === "unknown" && label === "" && notes === "";
     if (empty) await api.removeEntry(subject);
     else await api.setEntry(subject, { standing, label, notes });
-    done(t(`rule.${standing}`, { number: subject }), () => restore(subject, entry));
+    done(t(`rule.${standing}`, { number: who }), () => restore(subject, entry));
   });
 }
 

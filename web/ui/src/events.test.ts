@@ -6,10 +6,7 @@ const frame = (id: number, type = "call.saved", data: unknown = { seq: id }): st
   JSON.stringify({ id, at: null, type, data });
 
 /** Takes frames one after the other and says which ids were handed on and how often everything was fetched again. */
-function run(
-  resume: Resume,
-  frames: readonly string[],
-): { resume: Resume; ids: number[]; refetches: number } {
+function run(resume: Resume, frames: readonly string[]): { resume: Resume; ids: number[]; refetches: number } {
   const ids: number[] = [];
   let refetches = 0;
   let now = resume;
@@ -58,16 +55,7 @@ describe("keeping up with the event log", () => {
   });
 
   it("drops what is no event and goes on", () => {
-    const { ids, resume } = run(START, [
-      "",
-      "{",
-      "[]",
-      "null",
-      '"x"',
-      '{"id":"1","type":"a"}',
-      '{"id":2}',
-      frame(3),
-    ]);
+    const { ids, resume } = run(START, ["", "{", "[]", "null", '"x"', '{"id":"1","type":"a"}', '{"id":2}', frame(3)]);
     expect(ids).toEqual([3]);
     expect(resume.last).toBe(3);
   });

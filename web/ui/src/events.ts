@@ -25,9 +25,7 @@ export interface Step {
 
 /** What to send when a connection stands. Without a last id the node begins with what happens from now on. */
 export function greeting(resume: Resume): string {
-  return JSON.stringify(
-    resume.last === null ? { subscribe: ["*"] } : { subscribe: ["*"], since: resume.last },
-  );
+  return JSON.stringify(resume.last === null ? { subscribe: ["*"] } : { subscribe: ["*"], since: resume.last });
 }
 
 /** A connection stands. Without a last id there is no telling what was missed since the page fetched its data. */

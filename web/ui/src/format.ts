@@ -53,9 +53,7 @@ export function duration(ms: number): string {
   if (s < HOUR_S) return `${Math.floor(s / MINUTE_S)}\u00a0min`;
   if (s < 2 * DAY_S) {
     const minutes = Math.floor((s % HOUR_S) / MINUTE_S);
-    return minutes === 0
-      ? `${Math.floor(s / HOUR_S)}\u00a0h`
-      : `${Math.floor(s / HOUR_S)}\u00a0h ${minutes}\u00a0min`;
+    return minutes === 0 ? `${Math.floor(s / HOUR_S)}\u00a0h` : `${Math.floor(s / HOUR_S)}\u00a0h ${minutes}\u00a0min`;
   }
   return `${Math.floor(s / DAY_S)}\u00a0days`;
 }

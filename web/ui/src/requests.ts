@@ -19,9 +19,7 @@ interface NumbersAsked {
 
 /** Leaves out what is not asked for: the node refuses parameters without a value. */
 function given<T extends object>(query: T): { [K in keyof T]: Exclude<T[K], null> } {
-  const set = Object.entries(query).filter(
-    ([, value]) => value !== null && value !== undefined && value !== "",
-  );
+  const set = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
   return Object.fromEntries(set) as { [K in keyof T]: Exclude<T[K], null> };
 }
 
@@ -33,18 +31,14 @@ export const api = {
     call("post", "/api/v1/claim", { body: { token, name, password } }),
   health: (signal: AbortSignal) => call("get", "/health", { signal }),
   summary: (signal?: Signal) => call("get", "/api/v1/summary", { signal }),
-  calls: (query: CallsAsked, signal?: Signal) =>
-    call("get", "/api/v1/calls", { query: given(query), signal }),
+  calls: (query: CallsAsked, signal?: Signal) => call("get", "/api/v1/calls", { query: given(query), signal }),
   stats: (days: number, signal?: Signal) => call("get", "/api/v1/calls/stats", { query: { days }, signal }),
-  numbers: (query: NumbersAsked, signal?: Signal) =>
-    call("get", "/api/v1/numbers", { query: given(query), signal }),
-  number: (number: string, signal?: Signal) =>
-    call("get", "/api/v1/numbers/{number}", { path: { number }, signal }),
+  numbers: (query: NumbersAsked, signal?: Signal) => call("get", "/api/v1/numbers", { query: given(query), signal }),
+  number: (number: string, signal?: Signal) => call("get", "/api/v1/numbers/{number}", { path: { number }, signal }),
   setEntry: (subject: string, body: { standing: Standing; label: string; notes: string }) =>
     call("put", "/api/v1/lists/{subject}", { path: { subject }, body }),
   removeEntry: (subject: string) => call("delete", "/api/v1/lists/{subject}", { path: { subject } }),
-  report: (number: string, category: Category) =>
-    call("post", "/api/v1/reports", { body: { number, category } }),
+  report: (number: string, category: Category) => call("post", "/api/v1/reports", { body: { number, category } }),
   retract: (number: string) => call("delete", "/api/v1/reports/{number}", { path: { number } }),
   peers: (signal?: Signal) => call("get", "/api/v1/peers", { signal }),
   neighbours: (signal?: Signal) => call("get", "/api/v1/neighbours", { signal }),

@@ -34,15 +34,7 @@ describe("addresses", () => {
   });
 
   it("that lead nowhere say so", () => {
-    for (const hash of [
-      "#/nowhere",
-      "#/number",
-      "#/calls/lists/x",
-      "#/calls/x",
-      "#/system/x",
-      "#/mesh/x",
-      "#//x",
-    ]) {
+    for (const hash of ["#/nowhere", "#/number", "#/calls/lists/x", "#/calls/x", "#/system/x", "#/mesh/x", "#//x"]) {
       expect(parse(hash).page, hash).toBe("missing");
     }
   });

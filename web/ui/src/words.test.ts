@@ -48,9 +48,9 @@ describe("texts", () => {
           .slice(at + 1)
           .map((part) => `.${part}`)
           .join("");
-        return new RegExp(
-          `\`${before.replaceAll(".", "\\.")}\\.\\$\\{[^}]+\\}${after.replaceAll(".", "\\.")}\``,
-        ).test(code);
+        return new RegExp(`\`${before.replaceAll(".", "\\.")}\\.\\$\\{[^}]+\\}${after.replaceAll(".", "\\.")}\``).test(
+          code,
+        );
       });
     };
     expect(keys.filter((key) => !used(key))).toEqual([]);

@@ -36,17 +36,14 @@ export const en = {
   "live.live": "Live",
   "live.waiting": "Reconnecting",
   "live.offline": "Offline",
-  "live.banner":
-    "The connection to this node is lost. Trying again by itself; what you see may be out of date.",
+  "live.banner": "The connection to this node is lost. Trying again by itself; what you see may be out of date.",
   "live.banner_offline": "This device is offline. What you see may be out of date.",
   "live.now": "Try now",
 
   "error.title": "That did not work",
-  "error.unreachable":
-    "The node does not answer. Check that it is running and that this device is on its network.",
+  "error.unreachable": "The node does not answer. Check that it is running and that this device is on its network.",
   "error.unexpected": "The node's answer could not be read. It may be of another version: reload the page.",
-  "error.page":
-    "This page could not be loaded. The node may have been updated: reload to get its current page.",
+  "error.page": "This page could not be loaded. The node may have been updated: reload to get its current page.",
 
   "search.label": "Check a number",
   "search.placeholder": "Check a number",
@@ -180,8 +177,7 @@ export const en = {
   "calls.no_number": "Not a whole number yet",
   "calls.end": "That is all.",
   "calls.chart": "Last 30 days",
-  "calls.chart_words":
-    "{total} calls in {days} days: {allow} allowed, {challenge} suspicious, {block} blocked.",
+  "calls.chart_words": "{total} calls in {days} days: {allow} allowed, {challenge} suspicious, {block} blocked.",
   "calls.chart_day": "{day}: {allow} allowed, {challenge} suspicious, {block} blocked",
   "calls.chart_table": "Show as a table",
   "calls.chart_day_column": "Day",
@@ -213,8 +209,7 @@ export const en = {
   "lists.never": "Never",
 
   "number.title": "Number",
-  "number.special":
-    "Short codes, star codes and emergency numbers always ring, so there is nothing to report.",
+  "number.special": "Short codes, star codes and emergency numbers always ring, so there is nothing to report.",
   "number.internal": "This is another phone on your own router.",
   "number.anonymous": "A caller who hides the number. What happens then is a setting.",
   "number.invalid": "No such number can exist. What happens to such calls is a setting.",
@@ -285,8 +280,7 @@ export const en = {
   "mesh.neighbour_count": "Reports",
   "mesh.neighbour_remove": "Stop vouching for {name}",
   "mesh.remove_title": "Stop vouching for {name}?",
-  "mesh.remove_why":
-    "Their reports stop counting in your verdicts at once. You need their card to vouch again.",
+  "mesh.remove_why": "Their reports stop counting in your verdicts at once. You need their card to vouch again.",
   "mesh.remove_do": "Stop vouching",
   "mesh.removed": "You no longer vouch for {name}.",
   "mesh.peers": "Connected nodes",
@@ -371,8 +365,7 @@ export const en = {
   "keys.role.moderator": "Moderator: also changes neighbours and settings",
   "keys.role.admin": "Admin: everything",
   "keys.created_title": "Copy the key now",
-  "keys.created_why":
-    "It is shown once and cannot be read again. If it gets lost, delete it and create another.",
+  "keys.created_why": "It is shown once and cannot be read again. If it gets lost, delete it and create another.",
   "keys.created_text": "The key",
   "keys.done": "I have copied it",
   "keys.caption": "API keys",
@@ -382,8 +375,7 @@ export const en = {
   "keys.column.used": "Last used",
   "keys.never": "Never",
   "keys.none": "No API keys",
-  "keys.none_why":
-    "Create one when a program, a script or a home automation system should read calls or make reports.",
+  "keys.none_why": "Create one when a program, a script or a home automation system should read calls or make reports.",
   "keys.delete": "Delete the key {name}",
   "keys.delete_title": "Delete the key “{name}”?",
   "keys.delete_why": "The program that uses it loses access at once.",

@@ -100,9 +100,7 @@ function Log() {
         </div>
       </div>
       {noNumber !== null && <Empty icon="search" title={t("calls.no_number")} why={noNumber.message} />}
-      {feed.problem !== undefined && noNumber === null && (
-        <Failure problem={feed.problem} retry={feed.reload} />
-      )}
+      {feed.problem !== undefined && noNumber === null && <Failure problem={feed.problem} retry={feed.reload} />}
       {feed.calls === undefined && feed.problem === undefined && <Skeleton rows={8} />}
       {feed.calls?.length === 0 && !filtered && (
         <Empty icon="calls" title={t("calls.none")} why={t("calls.none_why")} />

@@ -134,11 +134,7 @@ export function Claim({ token }: { token: string }) {
           required
         />
         <label class="check">
-          <input
-            type="checkbox"
-            checked={shown}
-            onChange={(event) => setShown(event.currentTarget.checked)}
-          />
+          <input type="checkbox" checked={shown} onChange={(event) => setShown(event.currentTarget.checked)} />
           {t("claim.show")}
         </label>
         <button type="submit" class="button button-main button-wide" disabled={busy}>

@@ -65,24 +65,29 @@ function Status({ now }: { now: Summary }) {
 
 function Today({ today }: { today: NonNullable<Summary["today"]> }) {
   return (
-    <dl class="today" aria-label={t("home.today")}>
-      {TODAY.map((verdict) => (
-        <div key={verdict} class={`today-${verdict}`}>
-          <dt>{t(`home.today.${verdict}`)}</dt>
-          <dd>{count(today[verdict])}</dd>
-        </div>
-      ))}
-    </dl>
+    <div class="today">
+      <h2>{t("home.today")}</h2>
+      <dl>
+        {TODAY.map((verdict) => (
+          <div key={verdict} class={`today-${verdict}`}>
+            <dt>{t(`home.today.${verdict}`)}</dt>
+            <dd>{count(today[verdict])}</dd>
+          </div>
+        ))}
+      </dl>
+    </div>
   );
 }
 
 function Alarms({ now }: { now: Summary }) {
-  if (now.alarms.length === 0) return null;
+  // A clock that is not set has a banner of its own on every page.
+  const alarms = now.alarms.filter(({ code }) => code !== "clock_not_set");
+  if (alarms.length === 0) return null;
   return (
     <section class="alarms" aria-label={t("home.alarms")}>
       <h2 class="hidden">{t("home.alarms")}</h2>
       <ul>
-        {now.alarms.map((alarm) => (
+        {alarms.map((alarm) => (
           <li key={alarm.code} class="alarm">
             <Icon name="challenge" />
             <p>{alarm.words}</p>
@@ -112,9 +117,7 @@ function LastCalls() {
     >
       {feed.problem !== undefined && <Failure problem={feed.problem} retry={feed.reload} />}
       {feed.calls === undefined && feed.problem === undefined && <Skeleton rows={5} />}
-      {feed.calls?.length === 0 && (
-        <Empty icon="calls" title={t("home.no_calls")} why={t("home.no_calls_why")} />
-      )}
+      {feed.calls?.length === 0 && <Empty icon="calls" title={t("home.no_calls")} why={t("home.no_calls_why")} />}
       {feed.calls !== undefined && feed.calls.length > 0 && (
         <CallTable caption={t("home.calls_caption")} calls={feed.calls} fresh={feed.fresh} />
       )}
@@ -205,12 +208,7 @@ function FirstSteps({ now }: { now: Summary }) {
     >
       <ol class="steps">
         <Step done={lineDone} title={t("home.step.line")} why={t("home.step.line_why")} href="#/system" />
-        <Step
-          done={neighbourDone}
-          title={t("home.step.neighbour")}
-          why={t("home.step.neighbour_why")}
-          href="#/mesh"
-        />
+        <Step done={neighbourDone} title={t("home.step.neighbour")} why={t("home.step.neighbour_why")} href="#/mesh" />
         <RegionStep
           done={regionSeen}
           onSeen={() => {

@@ -35,9 +35,7 @@ export function Mesh() {
         {has("moderator") && <Vouch neighbours={neighbours.data} onVouched={neighbours.reload} />}
       </div>
       <Card title={t("mesh.neighbours")}>
-        {neighbours.problem !== undefined && (
-          <Failure problem={neighbours.problem} retry={neighbours.reload} />
-        )}
+        {neighbours.problem !== undefined && <Failure problem={neighbours.problem} retry={neighbours.reload} />}
         {neighbours.data === undefined && neighbours.problem === undefined && <Skeleton />}
         {neighbours.data?.items.length === 0 && (
           <Empty icon="user" title={t("mesh.neighbours_none")} why={t("mesh.neighbours_none_why")} />
@@ -145,13 +143,7 @@ function Vouch({ neighbours, onVouched }: { neighbours: Neighbours | undefined; 
   );
 }
 
-function NeighbourTable({
-  neighbours,
-  onChanged,
-}: {
-  neighbours: readonly Neighbour[];
-  onChanged: () => void;
-}) {
+function NeighbourTable({ neighbours, onChanged }: { neighbours: readonly Neighbour[]; onChanged: () => void }) {
   const [leaving, setLeaving] = useState<Neighbour | null>(null);
   return (
     <>
@@ -226,9 +218,7 @@ function PeersCard() {
     <Card title={t("mesh.peers")} why={t("mesh.peers_why")}>
       {problem !== undefined && <Failure problem={problem} retry={reload} />}
       {data === undefined && problem === undefined && <Skeleton />}
-      {data?.items.length === 0 && (
-        <Empty icon="mesh" title={t("mesh.peers_none")} why={t("mesh.peers_none_why")} />
-      )}
+      {data?.items.length === 0 && <Empty icon="mesh" title={t("mesh.peers_none")} why={t("mesh.peers_none_why")} />}
       {data !== undefined && data.items.length > 0 && <PeerTable peers={data.items} />}
       {data !== undefined && (
         <>

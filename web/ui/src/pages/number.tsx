@@ -101,11 +101,7 @@ function Assessment({ of }: { of: NumberPage }) {
         </ul>
         <p class="assessment-figures">
           <Meter value={risk} label={t("call.risk", { n: share(risk) })} tone={verdict} />
-          <Meter
-            value={of.reputation}
-            label={t("number.reputation", { n: share(of.reputation) })}
-            tone="neutral"
-          />
+          <Meter value={of.reputation} label={t("number.reputation", { n: share(of.reputation) })} tone="neutral" />
         </p>
       </div>
     </section>
@@ -178,9 +174,7 @@ function ItsCalls({ number }: { number: string }) {
     <Card title={t("number.log")}>
       {feed.problem !== undefined && <Failure problem={feed.problem} retry={feed.reload} />}
       {feed.calls === undefined && feed.problem === undefined && <Skeleton />}
-      {feed.calls?.length === 0 && (
-        <Empty icon="calls" title={t("number.log_none")} why={t("number.log_none_why")} />
-      )}
+      {feed.calls?.length === 0 && <Empty icon="calls" title={t("number.log_none")} why={t("number.log_none_why")} />}
       {feed.calls !== undefined && feed.calls.length > 0 && (
         <CallTable
           caption={t("number.log_caption")}
@@ -206,8 +200,8 @@ function OwnReport({ of, reload }: PartProps) {
   const own = of.own_report;
   const press = async (category: Category): Promise<void> => {
     setBusy(true);
-    if (own?.category === category) await retract(of.number, category);
-    else await report(of.number, category, own?.category ?? null);
+    if (own?.category === category) await retract(of.number, category, of.spaced);
+    else await report(of.number, category, of.spaced);
     setBusy(false);
     reload();
   };
@@ -265,7 +259,7 @@ function OwnRule({ of, reload }: PartProps) {
         label={t("number.rule")}
         hideLabel
         value={exact?.standing ?? "unknown"}
-        onValue={(standing) => void setStanding(of.number, standing, exact).then(reload)}
+        onValue={(standing) => void setStanding(of.number, standing, exact, of.spaced).then(reload)}
         options={STANDINGS.map((value) => ({
           value,
           label: t(`standing.${value}.do`),
@@ -279,21 +273,8 @@ function OwnRule({ of, reload }: PartProps) {
           void save();
         }}
       >
-        <Field
-          label={t("lists.label")}
-          hint={t("lists.label_hint")}
-          value={label}
-          onValue={setLabel}
-          maxLength={80}
-        />
-        <Field
-          label={t("lists.notes")}
-          control="textarea"
-          rows={3}
-          value={notes}
-          onValue={setNotes}
-          maxLength={2000}
-        />
+        <Field label={t("lists.label")} hint={t("lists.label_hint")} value={label} onValue={setLabel} maxLength={80} />
+        <Field label={t("lists.notes")} control="textarea" rows={3} value={notes} onValue={setNotes} maxLength={2000} />
         <button type="submit" class="button" disabled={!changed}>
           {t("app.save")}
         </button>

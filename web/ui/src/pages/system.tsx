@@ -166,8 +166,7 @@ function SettingsForm({ now, onSaved }: { now: Settings; onSaved: (settings: Set
     label: t(`verdict.${value}.deed`),
     tone: `tone-${value}`,
   }));
-  const hint = (field: keyof Settings, words: string): string =>
-    pinned(field) ? t("settings.pinned") : words;
+  const hint = (field: keyof Settings, words: string): string => (pinned(field) ? t("settings.pinned") : words);
   const codes = REGIONS.includes(code) ? REGIONS : [code, ...REGIONS];
   return (
     <form

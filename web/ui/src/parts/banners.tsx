@@ -88,9 +88,7 @@ export function ProblemList({ problems }: { problems: readonly ConfigProblem[] }
       {problems.map((problem) => (
         <li key={`${problem.file}:${problem.line ?? ""}:${problem.words}`}>
           <code>
-            {problem.line === null
-              ? problem.file
-              : t("config.place", { file: problem.file, line: problem.line })}
+            {problem.line === null ? problem.file : t("config.place", { file: problem.file, line: problem.line })}
           </code>
           <p>{problem.words}</p>
           <p>

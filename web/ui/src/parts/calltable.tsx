@@ -42,13 +42,7 @@ export function CallTable({ caption, calls, fresh, withCaller = true, withAction
       </thead>
       <tbody>
         {calls.map((call) => (
-          <CallRow
-            key={call.seq}
-            call={call}
-            fresh={fresh.has(call.seq)}
-            withCaller={withCaller}
-            actions={actions}
-          />
+          <CallRow key={call.seq} call={call} fresh={fresh.has(call.seq)} withCaller={withCaller} actions={actions} />
         ))}
       </tbody>
     </table>
@@ -57,11 +51,7 @@ export function CallTable({ caption, calls, fresh, withCaller = true, withAction
 
 /** How a caller is named in a sentence or label. */
 export function callerName(call: Call): string {
-  return (
-    call.label ??
-    call.spaced ??
-    (call.shown !== "" && call.number === null ? call.shown : t("call.hidden_who"))
-  );
+  return call.label ?? call.spaced ?? (call.shown !== "" && call.number === null ? call.shown : t("call.hidden_who"));
 }
 
 interface RowProps {
@@ -78,11 +68,7 @@ function CallRow({ call, fresh, withCaller, actions }: RowProps) {
       <td class="call-verdict">
         <VerdictBadge verdict={call.verdict} />
         {call.risk > 0 && (
-          <Meter
-            value={call.risk}
-            label={t("call.risk_short", { n: share(call.risk) })}
-            tone={call.verdict}
-          />
+          <Meter value={call.risk} label={t("call.risk_short", { n: share(call.risk) })} tone={call.verdict} />
         )}
       </td>
       <td class="call-caller">
@@ -101,9 +87,7 @@ function CallRow({ call, fresh, withCaller, actions }: RowProps) {
         <Ended call={call} />
       </td>
       {actions && (
-        <td class="call-actions">
-          {call.number !== null && <Actions number={call.number} who={callerName(call)} />}
-        </td>
+        <td class="call-actions">{call.number !== null && <Actions number={call.number} who={callerName(call)} />}</td>
       )}
     </tr>
   );
@@ -130,8 +114,7 @@ function Ended({ call: { line, ended } }: { call: Call }) {
  */
 function Caller({ call }: { call: Call }) {
   const number = call.spaced ?? call.shown;
-  const hidden =
-    call.number === null && (number === "" || call.reasons.some(({ code }) => code === "anonymous"));
+  const hidden = call.number === null && (number === "" || call.reasons.some(({ code }) => code === "anonymous"));
   const title = call.label ?? (hidden ? t("call.hidden") : number);
   return (
     <div class="caller">
@@ -180,7 +163,7 @@ const MENU_CATEGORIES: readonly Category[] = ["scam", "robocall", "telemarketer"
 function Actions({ number, who }: { number: string; who: string }) {
   // The name and notes on the list must survive a new rule, and the log does not hold them.
   const rule = (standing: Standing): Promise<boolean> =>
-    attempt(async () => setStanding(number, standing, (await api.number(number)).entry));
+    attempt(async () => setStanding(number, standing, (await api.number(number)).entry, who));
   const spam = t("call.report_spam", { who });
   const legit = t("call.report_legit", { who });
   return (
@@ -190,7 +173,7 @@ function Actions({ number, who }: { number: string; who: string }) {
         class="icon-button"
         aria-label={spam}
         title={spam}
-        onClick={() => void report(number, "spam")}
+        onClick={() => void report(number, "spam", who)}
       >
         <Icon name="flag" />
       </button>
@@ -199,7 +182,7 @@ function Actions({ number, who }: { number: string; who: string }) {
         class="icon-button"
         aria-label={legit}
         title={legit}
-        onClick={() => void report(number, "legit")}
+        onClick={() => void report(number, "legit", who)}
       >
         <Icon name="thumb" />
       </button>
@@ -210,7 +193,7 @@ function Actions({ number, who }: { number: string; who: string }) {
             key={category}
             icon="flag"
             text={t(`category.${category}`)}
-            onClick={() => void report(number, category)}
+            onClick={() => void report(number, category, who)}
           />
         ))}
         {has("member") && (

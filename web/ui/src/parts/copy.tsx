@@ -1,30 +1,33 @@
-import { useRef } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 
-import { done } from "../toasts";
 import { t } from "../words";
 import { Icon } from "./icon";
 
-/** A text to hand on: selectable, with a button that copies it. */
+/** A text to hand on: selectable, with a button that copies it. What became of it is said beside the button. */
 export function CopyText({ label, text }: { label: string; text: string }) {
   const ref = useRef<HTMLTextAreaElement>(null);
+  const [said, setSaid] = useState("");
   const copy = async (): Promise<void> => {
     // Pages on plain HTTP outside localhost have no clipboard; then the text is selected, one key away from copied.
     try {
       await navigator.clipboard.writeText(text);
-      done(t("app.copied"));
+      setSaid(t("app.copied"));
     } catch {
       ref.current?.focus();
       ref.current?.select();
-      done(t("app.copy_failed"));
+      setSaid(t("app.copy_failed"));
     }
   };
   return (
     <div class="copy">
       <textarea ref={ref} class="control mono" readOnly rows={3} aria-label={label} value={text} />
-      <button type="button" class="button" onClick={() => void copy()}>
-        <Icon name="copy" />
-        {t("app.copy")}
-      </button>
+      <div class="copy-row">
+        <button type="button" class="button" onClick={() => void copy()}>
+          <Icon name="copy" />
+          {t("app.copy")}
+        </button>
+        <span role="status">{said}</span>
+      </div>
     </div>
   );
 }

@@ -31,14 +31,7 @@ export function Menu({ label, children }: { label: string; children: ComponentCh
   };
   return (
     <>
-      <button
-        ref={button}
-        type="button"
-        class="icon-button"
-        popovertarget={id}
-        aria-label={label}
-        title={label}
-      >
+      <button ref={button} type="button" class="icon-button" popovertarget={id} aria-label={label} title={label}>
         <Icon name="dots" />
       </button>
       <div
@@ -51,8 +44,7 @@ export function Menu({ label, children }: { label: string; children: ComponentCh
         }}
         onKeyDown={move}
         onClick={(event) => {
-          if (event.target instanceof Element && event.target.closest("button, a"))
-            list.current?.hidePopover();
+          if (event.target instanceof Element && event.target.closest("button, a")) list.current?.hidePopover();
         }}
       >
         {children}

@@ -103,11 +103,7 @@ function Search() {
     const slash = (event: KeyboardEvent): void => {
       if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
       const at = document.activeElement;
-      if (
-        at instanceof HTMLInputElement ||
-        at instanceof HTMLTextAreaElement ||
-        at instanceof HTMLSelectElement
-      )
+      if (at instanceof HTMLInputElement || at instanceof HTMLTextAreaElement || at instanceof HTMLSelectElement)
         return;
       if (document.querySelector("dialog[open]") !== null) return;
       event.preventDefault();

@@ -52,12 +52,7 @@ function ToastLine({ toast }: { toast: Toast }) {
           {t("app.undo")}
         </button>
       )}
-      <button
-        type="button"
-        class="icon-button"
-        aria-label={t("app.dismiss")}
-        onClick={() => dismiss(toast.id)}
-      >
+      <button type="button" class="icon-button" aria-label={t("app.dismiss")} onClick={() => dismiss(toast.id)}>
         <Icon name="close" size={18} />
       </button>
     </div>
