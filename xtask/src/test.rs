@@ -61,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
 /// One build of everything: the tests, and the programs that the tests start. The same selection of packages as the
 /// runner's, or cargo would unite features differently and build the world twice.
 fn build() -> Outcome {
-    show(cargo().args(["build", "--workspace", "--bins", "--tests"]))
+    show(cargo().args(["build", "--workspace", "--bins", "--examples", "--tests"]))
 }
 
 fn install_runner() -> Outcome {
