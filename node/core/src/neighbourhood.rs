@@ -116,7 +116,7 @@ impl Node {
         Known {
             evidence: &self.evidence,
             reach: &self.reach,
-            own: self.identity.home(),
+            own: self.home(),
             today: now.day(),
             expiry: self.calendar.day(now),
         }

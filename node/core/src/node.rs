@@ -96,7 +96,7 @@ impl Node {
     pub fn restore(&mut self, sealed: &Sealed) {
         if let Ok(Read::Statement(statement)) = sealed.read() {
             self.evidence.insert(&statement, sealed.id(), true);
-            if statement.home == self.identity.home() {
+            if statement.home == self.home() {
                 self.speaker.has_said(&statement);
             }
         }
@@ -148,7 +148,7 @@ impl Node {
             self.neighbours = Some(self.list_neighbours());
         }
         Snapshot {
-            home: self.identity.home(),
+            home: self.home(),
             card: Card(self.identity.genesis),
             node: self.identity.node,
             clock_set: now.wall.is_some(),
@@ -172,7 +172,7 @@ impl Node {
     /// This home's name.
     #[must_use]
     pub fn home(&self) -> HomeId {
-        self.identity.home()
+        self.evidence.name(self.own)
     }
 
     /// What the disk says about saving: `None` if all is well.

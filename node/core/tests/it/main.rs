@@ -1,0 +1,11 @@
+//! The pure node and its engine as the world sees them: one binary, one world.
+
+mod calls;
+mod convergence;
+mod disk;
+mod hostile;
+mod load;
+mod mesh;
+mod statements;
+mod time;
+mod world;

@@ -1,0 +1,157 @@
+//! Whose word counts.
+
+use meerkat_core::{Command, Refusal, Reply};
+use meerkat_protocols::{
+    facts::{Reason, Verdict},
+    mesh::{Event, Found, Validation},
+    phone::{Answer, BlockedBy},
+    statement::{Category, Kind},
+};
+
+use crate::world::*;
+
+#[test]
+fn three_vouched_homes_block_one_challenges_and_strangers_weigh_nothing() {
+    let mut world = World::answering_for(0, &[1, 2, 3]);
+    for stranger in 50..60 {
+        assert_eq!(world.hear(9, &report(stranger, TODAY, 0, SPAMMER, Category::Scam)), Some(Validation::Ignore));
+    }
+    assert_eq!(world.check(SPAMMER).reasons, [Reason::NothingKnown]);
+    for (n, verdict) in [(1, Verdict::Challenge), (2, Verdict::Challenge), (3, Verdict::Block)] {
+        assert_eq!(world.hear(9, &report(n, TODAY, 0, SPAMMER, Category::Scam)), Some(Validation::Accept));
+        assert_eq!(world.verdict(SPAMMER), verdict);
+    }
+    let reasons = world.check(SPAMMER).reasons;
+    assert_eq!(reasons, [Reason::Reported { against: 3, legit: 0, category: Category::Scam }]);
+    world.ring("030 / 90 18 20");
+    assert_eq!(world.acts[0].answer, Answer::Block(BlockedBy::Neighbours));
+    assert_eq!(world.check(SPAMMER).confirmations, 3);
+}
+
+#[test]
+fn homes_within_five_hops_are_kept_and_weigh_nothing() {
+    let mut world = World::answering_for(0, &[1]);
+    for n in 1..7 {
+        world.hear(9, &vouch(n, TODAY, 0, n + 1));
+    }
+    // Home 5 is five vouches away, home 6 is six.
+    assert_eq!(world.hear(9, &report(5, TODAY, 1, SPAMMER, Category::Scam)), Some(Validation::Accept));
+    assert_eq!(world.hear(9, &report(6, TODAY, 1, SPAMMER, Category::Scam)), Some(Validation::Ignore));
+    let assessment = world.check(SPAMMER);
+    assert_eq!((assessment.verdict, assessment.confirmations), (Verdict::Allow, 0));
+    assert_eq!(assessment.claims.iter().map(|c| (c.home, c.weight)).collect::<Vec<_>>(), [(home(5), 0)]);
+    // A shorter way brings the sixth within reach, and what was held of it comes in.
+    world.hear(9, &vouch(2, TODAY, 5, 6));
+    assert_eq!(world.check(SPAMMER).claims.len(), 2);
+}
+
+#[test]
+fn what_came_before_the_vouch_counts_with_it_and_no_longer_without() {
+    let mut world = World::answering_for(0, &[1]);
+    for n in [1, 2, 3] {
+        world.hear(9, &report(n, TODAY, 0, SPAMMER, Category::Robocall));
+    }
+    assert_eq!(world.verdict(SPAMMER), Verdict::Challenge);
+    assert!(world.vouch(2).is_ok() && world.vouch(3).is_ok());
+    assert_eq!(world.verdict(SPAMMER), Verdict::Block);
+    assert_eq!(world.ask(Command::Unvouch(home(2))), Some(Ok(Reply::Unvouched(home(2)))));
+    assert_eq!(world.verdict(SPAMMER), Verdict::Challenge);
+    assert_eq!(world.ask(Command::Unvouch(home(2))), Some(Err(Refusal::NotVouched)));
+    assert!(world.vouch(2).is_ok());
+    assert_eq!(world.verdict(SPAMMER), Verdict::Block);
+}
+
+#[test]
+fn of_more_than_twelve_vouches_the_first_twelve_count_whatever_came_first() {
+    let vouches: Vec<_> = (0..14).map(|i| vouch(1, TODAY - 14 + i, 0, 100 + i)).collect();
+    let reports: Vec<_> = (0..14).map(|i| report(100 + i, TODAY, 0, SPAMMER, Category::Scam)).collect();
+    for backwards in [false, true] {
+        let mut world = World::answering_for(0, &[1]);
+        let mut all = vouches.clone();
+        if backwards {
+            all.reverse();
+        }
+        for sealed in all.iter().chain(&reports) {
+            world.hear(9, sealed);
+        }
+        let mut kept: Vec<_> = world.check(SPAMMER).claims.iter().map(|c| c.home).collect();
+        let mut expected: Vec<_> = (100..112).map(home).collect();
+        kept.sort();
+        expected.sort();
+        assert_eq!(kept, expected);
+        // Taking one back lets the thirteenth in.
+        world.hear(9, &retraction(1, TODAY, 0, Kind::Vouch, TODAY - 14, 0));
+        let claims = world.check(SPAMMER).claims;
+        assert!(claims.iter().any(|c| c.home == home(112)) && claims.iter().all(|c| c.home != home(100)));
+    }
+}
+
+#[test]
+fn an_equivocator_weighs_nothing_and_a_vouched_one_raises_the_alarm_while_it_is_vouched() {
+    let mut world = World::answering_for(0, &[1, 2]);
+    world.hear(9, &vouch(1, TODAY, 0, 5));
+    world.hear(9, &report(1, TODAY, 0, SPAMMER, Category::Scam));
+    assert_eq!(world.verdict(SPAMMER), Verdict::Challenge);
+    // The second statement of one slot is passed on: it is the proof.
+    assert_eq!(world.hear(9, &report(1, TODAY, 0, SPAMMER + 1, Category::Scam)), Some(Validation::Accept));
+    assert_eq!((world.verdict(SPAMMER), world.verdict(SPAMMER + 1)), (Verdict::Allow, Verdict::Allow));
+    assert_eq!(world.alarms(), ["neighbour_equivocates"]);
+    assert_eq!(world.hear(9, &report(1, TODAY, 1, SPAMMER, Category::Scam)), Some(Validation::Ignore));
+    assert_eq!(world.hear(9, &report(5, TODAY, 1, SPAMMER, Category::Scam)), Some(Validation::Ignore));
+    world.pass(60_000);
+    let mut again = world.restarted();
+    assert_eq!((again.alarms(), again.verdict(SPAMMER)), (vec!["neighbour_equivocates"], Verdict::Allow));
+    assert_eq!(world.ask(Command::Unvouch(home(1))), Some(Ok(Reply::Unvouched(home(1)))));
+    assert_eq!(world.alarms(), Vec::<&str>::new());
+    // The proof outlives what it proves about.
+    world.hear(9, &report(2, TODAY, 0, SPAMMER, Category::Scam));
+    world.set_day(TODAY + 200);
+    world.hear(9, &report(2, TODAY + 200, 0, SPAMMER, Category::Scam));
+    world.pass(3_600_000);
+    assert!(world.vouch(1).is_ok());
+    assert_eq!(world.alarms(), ["neighbour_equivocates"]);
+}
+
+#[test]
+fn a_second_press_of_the_button_is_told_so() {
+    let mut world = World::answering_for(0, &(1..=12).collect::<Vec<_>>());
+    assert_eq!(world.vouch(12), Err(Refusal::AlreadyVouched));
+    assert_eq!(world.vouch(13), Err(Refusal::TooManyVouches(12)));
+    assert_eq!(world.vouch(0), Err(Refusal::OwnCard));
+    let snapshot = world.engine.snapshot(world.now);
+    assert_eq!((snapshot.vouches_left, snapshot.neighbours.len()), (0, 12));
+}
+
+#[test]
+fn the_neighbours_in_the_snapshot_are_counted_as_they_speak() {
+    let mut world = World::answering_for(0, &[1]);
+    let reports = |world: &mut World| world.engine.snapshot(world.now).neighbours[0].reports;
+    assert_eq!(reports(&mut world), 0);
+    world.hear(9, &report(1, TODAY, 0, SPAMMER, Category::Scam));
+    world.hear(9, &retraction(1, TODAY, 1, Kind::Report, TODAY, 1));
+    world.hear(9, &report(1, TODAY, 1, SPAMMER + 1, Category::Scam));
+    assert_eq!(reports(&mut world), 1);
+    world.hear(9, &retraction(1, TODAY, 0, Kind::Report, TODAY, 0));
+    assert_eq!(reports(&mut world), 0);
+}
+
+#[test]
+fn who_called_us_is_not_written_down_and_an_address_only_once() {
+    let mut world = World::new(0);
+    let connected = |n, address: &str, found| Event::Connected { peer: peer(n), address: address.into(), found };
+    let batches = |world: &mut World| {
+        world.pass(61_000);
+        world.batches.iter().map(|b| b.writes.len()).sum::<usize>()
+    };
+    world.input(meerkat_core::Input::Network(connected(1, "/ip4/10.0.0.1/tcp/51000", Found::CalledUs)));
+    assert_eq!(batches(&mut world), 0);
+    for _ in 0..3 {
+        world.input(meerkat_core::Input::Network(connected(1, "/ip4/10.0.0.1/tcp/4787", Found::Nearby)));
+        world.input(meerkat_core::Input::Network(Event::Disconnected { peer: peer(1) }));
+    }
+    assert_eq!(batches(&mut world), 1);
+    for n in 0..1_500 {
+        world.input(meerkat_core::Input::Network(connected(n, "/ip4/10.0.0.2/tcp/4787", Found::Nearby)));
+    }
+    assert_eq!(batches(&mut world), 1_001);
+}

@@ -1,0 +1,316 @@
+//! A small world round an engine: jobs are done on the spot, the disk does as it is told, time goes by hand.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use ed25519_dalek::SigningKey;
+use meerkat_core::{
+    Assessment, Command, CommandId, Deed, Done, Engine, Event, Identity, Input, Job, JobId, Refusal, Reply, Restored,
+};
+use meerkat_protocols::{
+    batch::{Batch, BatchId, Write},
+    facts::{Seq, Verdict},
+    home::{Card, Genesis, HomeId, NodeNumber},
+    mesh::{self, MessageRef, Peer, Validation},
+    number::E164,
+    phone::{self, Act, CallId, Ending, IdentitySource, Incoming, Line},
+    statement::{Basis, Body, Category, Kind, Sealed, Statement, StatementId},
+    time::{Day, Now},
+};
+
+/// The day on which most tests play.
+pub(crate) const TODAY: u16 = 20_770;
+/// A number that can exist.
+pub(crate) const SPAMMER: u64 = 4_930_901_820;
+
+/// What the disk does with a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disk {
+    /// Writes it at once.
+    Works,
+    /// Refuses it at once.
+    Fails,
+    /// Says nothing until told to.
+    Holds,
+}
+
+/// The signing key of home number `n`.
+pub(crate) fn key(n: u16) -> SigningKey {
+    let mut seed = [7; 32];
+    seed[..2].copy_from_slice(&n.to_be_bytes());
+    SigningKey::from_bytes(&seed)
+}
+
+pub(crate) fn genesis(n: u16) -> Genesis {
+    Genesis::new(&key(n).verifying_key())
+}
+
+pub(crate) fn home(n: u16) -> HomeId {
+    genesis(n).home()
+}
+
+pub(crate) fn number(digits: u64) -> E164 {
+    E164::from_digits(digits).expect("a number")
+}
+
+pub(crate) fn peer(n: u16) -> Peer {
+    let mut key = [0; 32];
+    key[..2].copy_from_slice(&n.to_be_bytes());
+    Peer(key)
+}
+
+/// A statement of home `n`, signed.
+pub(crate) fn signed(n: u16, day: u16, slot: u8, body: Body) -> Sealed {
+    Statement { home: home(n), node: NodeNumber(0), day: Day(day), slot, body }.sign(&key(n))
+}
+
+pub(crate) fn report(n: u16, day: u16, slot: u8, digits: u64, category: Category) -> Sealed {
+    signed(n, day, slot, Body::Report { number: number(digits), category, basis: Basis::Told })
+}
+
+pub(crate) fn vouch(n: u16, day: u16, slot: u8, whom: u16) -> Sealed {
+    signed(n, day, slot, Body::Vouch(genesis(whom)))
+}
+
+pub(crate) fn retraction(n: u16, day: u16, slot: u8, kind: Kind, of_day: u16, of_slot: u8) -> Sealed {
+    signed(n, day, slot, Body::Retraction { kind, day: Day(of_day), slot: of_slot })
+}
+
+/// One engine in its world.
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) now: Now,
+    pub(crate) disk: Disk,
+    pub(crate) number: u16,
+    /// The batch that the disk has and says nothing about.
+    pub(crate) held: Option<Batch>,
+    /// What is on disk.
+    pub(crate) statements: BTreeMap<StatementId, Sealed>,
+    pub(crate) slots: BTreeMap<(Kind, Day), u8>,
+    pub(crate) batches: Vec<Batch>,
+    /// What came out.
+    pub(crate) acts: Vec<Act>,
+    pub(crate) published: Vec<Sealed>,
+    pub(crate) judged: BTreeMap<MessageRef, Validation>,
+    pub(crate) replies: BTreeMap<u64, Vec<Result<Reply, Refusal>>>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) trace: Vec<String>,
+    inputs: VecDeque<Input>,
+    next: u64,
+}
+
+impl World {
+    /// The node of home `n` on the usual day, with nothing stored.
+    pub(crate) fn new(n: u16) -> Self {
+        Self::started(n, Some(Day(TODAY).begins()), Restored::default(), &[])
+    }
+
+    /// The node of home `n` with what was stored.
+    pub(crate) fn started(n: u16, wall: Option<i64>, restored: Restored, statements: &[Sealed]) -> Self {
+        let identity = Identity { genesis: genesis(n), node: NodeNumber(0), place: None };
+        let mut world = Self {
+            engine: Engine::new(identity, restored),
+            now: Now { mono_ms: 0, wall },
+            disk: Disk::Works,
+            number: n,
+            held: None,
+            statements: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            batches: Vec::new(),
+            acts: Vec::new(),
+            published: Vec::new(),
+            judged: BTreeMap::new(),
+            replies: BTreeMap::new(),
+            events: Vec::new(),
+            trace: Vec::new(),
+            inputs: VecDeque::new(),
+            next: 0,
+        };
+        for sealed in statements {
+            world.engine.restore(sealed);
+            world.statements.insert(sealed.id(), sealed.clone());
+        }
+        world.engine.restored(world.now);
+        world.run();
+        world
+    }
+
+    /// A new process on what this one has on disk.
+    pub(crate) fn restarted(&self) -> Self {
+        let restored = Restored { own_slots: self.slots.clone(), next_call: Seq(self.next), ..Restored::default() };
+        let statements: Vec<Sealed> = self.statements.values().cloned().collect();
+        let mut world = Self::started(self.number, self.now.wall, restored, &statements);
+        world.slots.clone_from(&self.slots);
+        world
+    }
+
+    /// A node of home `n` that answers for these homes.
+    pub(crate) fn answering_for(n: u16, homes: &[u16]) -> Self {
+        let mut world = Self::new(n);
+        for other in homes {
+            assert_eq!(world.vouch(*other), Ok(Reply::Vouched(home(*other))));
+        }
+        world
+    }
+
+    pub(crate) fn input(&mut self, input: Input) {
+        self.inputs.push_back(input);
+        self.run();
+    }
+
+    /// Hands in everything that is due and does everything that comes out.
+    fn run(&mut self) {
+        loop {
+            while let Some(deed) = self.engine.poll_output() {
+                self.trace.push(format!("{deed:?}"));
+                self.carry_out(deed);
+            }
+            let Some(input) = self.inputs.pop_front() else { return };
+            self.engine.handle(self.now, input);
+        }
+    }
+
+    fn carry_out(&mut self, deed: Deed) {
+        match deed {
+            Deed::Answer(act) => self.acts.push(act),
+            Deed::Order(mesh::Order::Publish { data }) => self.published.push(Sealed(data.into())),
+            Deed::Order(mesh::Order::Judge { message, validation }) => {
+                assert_eq!(self.judged.insert(message, validation), None, "a message is judged once");
+            }
+            Deed::Commit(batch) => {
+                assert!(self.held.is_none(), "one batch at a time");
+                self.held = Some(batch);
+                match self.disk {
+                    Disk::Works => self.commit(),
+                    Disk::Fails => self.fail(),
+                    Disk::Holds => {}
+                }
+            }
+            Deed::Job(id, job) => self.inputs.push_back(Input::Done(id, self.work(id, job))),
+            Deed::Reply(CommandId(id), reply) => self.replies.entry(id).or_default().push(reply),
+            Deed::Event(event) => self.events.push(event),
+        }
+    }
+
+    fn work(&self, id: JobId, job: Job) -> Done {
+        match job {
+            Job::Sign(statement) => Done::Signed(statement.sign(&key(self.number))),
+            Job::Verify(sealed, genesis) => Done::Verified(genesis.key().is_some_and(|key| sealed.verify(&key))),
+            Job::Edit(edit) => Done::Edited(Ok(Some(Write::Document(edit.document(), id.0.to_be_bytes().to_vec())))),
+        }
+    }
+
+    /// The disk has written what it held.
+    pub(crate) fn commit(&mut self) {
+        let batch = self.held.take().expect("the disk has a batch");
+        for write in &batch.writes {
+            match write {
+                Write::Statement(id, sealed) => drop(self.statements.insert(*id, sealed.clone())),
+                Write::DropStatement(id) => drop(self.statements.remove(id)),
+                Write::OwnSlot(kind, day, next) => drop(self.slots.insert((*kind, *day), *next)),
+                Write::Call(_)
+                | Write::CallEnd(_)
+                | Write::Document(..)
+                | Write::DocumentWhole(..)
+                | Write::Peer(..)
+                | Write::DropPeer(_) => {}
+            }
+        }
+        self.inputs.push_back(Input::Committed(batch.id, Ok(())));
+        self.batches.push(batch);
+        self.run();
+    }
+
+    /// The disk has refused what it held.
+    pub(crate) fn fail(&mut self) {
+        let BatchId(id) = self.held.take().expect("the disk has a batch").id;
+        self.inputs.push_back(Input::Committed(BatchId(id), Err("no space left on device".into())));
+        self.run();
+    }
+
+    /// Lets time pass without anything happening but the node's own wake-ups.
+    pub(crate) fn pass(&mut self, ms: u64) {
+        let (start, wall) = (self.now.mono_ms, self.now.wall);
+        let end = start + ms;
+        while let Some(at) = self.engine.next_wakeup().filter(|at| *at <= end) {
+            self.now.mono_ms = at.max(self.now.mono_ms);
+            self.now.wall = wall.map(|w| w + i64::try_from((self.now.mono_ms - start) / 1_000).expect("in range"));
+            self.input(Input::Wake);
+        }
+        self.now = Now { mono_ms: end, wall: wall.map(|w| w + i64::try_from(ms / 1_000).expect("in range")) };
+    }
+
+    /// Sets the wall clock to the beginning of a day.
+    pub(crate) fn set_day(&mut self, day: u16) {
+        self.now.wall = Some(Day(day).begins());
+        self.input(Input::Wake);
+    }
+
+    /// Asks, and gives the one answer, or `None` if there is none yet.
+    pub(crate) fn ask(&mut self, command: Command) -> Option<Result<Reply, Refusal>> {
+        let id = self.next;
+        self.next += 1;
+        self.input(Input::Command(CommandId(id), command));
+        let answers = self.replies.get(&id)?;
+        assert_eq!(answers.len(), 1, "a question is answered once");
+        Some(answers[0].clone())
+    }
+
+    pub(crate) fn vouch(&mut self, n: u16) -> Result<Reply, Refusal> {
+        let command = Command::Vouch { card: Card(genesis(n)), name: String::new() };
+        self.ask(command).expect("answered at once")
+    }
+
+    pub(crate) fn report(&mut self, digits: u64, category: Category) -> Result<Reply, Refusal> {
+        let command = Command::Report { number: format!("+{digits}"), category };
+        self.ask(command).expect("answered at once")
+    }
+
+    pub(crate) fn check(&mut self, digits: u64) -> Assessment {
+        match self.ask(Command::Check(format!("+{digits}"))) {
+            Some(Ok(Reply::Checked(assessment))) => *assessment,
+            other => panic!("a check is always answered: {other:?}"),
+        }
+    }
+
+    pub(crate) fn verdict(&mut self, digits: u64) -> Verdict {
+        self.check(digits).verdict
+    }
+
+    /// A call from this text.
+    pub(crate) fn ring(&mut self, caller: &str) -> CallId {
+        let call = CallId(self.next);
+        self.next += 1;
+        self.input(Input::Phone(phone::Event::Incoming(incoming(call, caller))));
+        call
+    }
+
+    pub(crate) fn hang_up(&mut self, call: CallId, how: Ending) {
+        self.input(Input::Phone(phone::Event::Ended { call, how }));
+    }
+
+    /// A statement comes from a peer; what the network is told about it, if the answer stands.
+    pub(crate) fn hear(&mut self, from: u16, sealed: &Sealed) -> Option<Validation> {
+        let message = MessageRef(self.next);
+        self.next += 1;
+        let data = sealed.0.to_vec();
+        self.input(Input::Network(mesh::Event::Gossip { message, from: peer(from), data }));
+        self.judged.get(&message).copied()
+    }
+
+    pub(crate) fn alarms(&mut self) -> Vec<&'static str> {
+        self.engine.snapshot(self.now).alarms.iter().map(|(alarm, _)| alarm.code()).collect()
+    }
+}
+
+pub(crate) fn incoming(call: CallId, caller: &str) -> Incoming {
+    Incoming {
+        call,
+        line: Line("home".into()),
+        caller: caller.into(),
+        anonymous: false,
+        name: String::new(),
+        source: IdentitySource::From,
+        verstat: None,
+        metadata: Vec::new(),
+    }
+}
