@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use meerkat_protocols::phone::{Answer, BlockedBy, CallId, Ending, Event};
@@ -52,6 +52,8 @@ struct Leg {
     answers: TransactionEventSender,
     signals: mpsc::Sender<Signal>,
     lost: CancellationToken,
+    /// Its number, once the node knows of it.
+    reported: OnceLock<CallId>,
 }
 
 /// Takes a call and stays with it until its transaction has ended.
@@ -94,8 +96,15 @@ async fn watch_over(leg: Arc<Leg>, logic: impl Future<Output = ()> + Send + 'sta
         leg.line.counters.failed_open.count();
         tracing::error!(line = %leg.line.name.0, "a fault in the gateway: the call rings; please report it");
         leg.answer(StatusCode::Ringing);
+        let reported = leg.reported.get().copied();
+        if let Some(call) = reported {
+            leg.line.desk.tell(Event::FailedOpen { call }).await;
+        }
         tokio::time::sleep(Duration::from_millis(leg.line.settings.hold_ms)).await;
-        leg.step_aside();
+        let how = leg.step_aside();
+        if let Some(call) = reported {
+            leg.line.desk.tell(Event::Ended { call, how }).await;
+        }
     }
 }
 
@@ -115,6 +124,10 @@ async fn ring(leg: Arc<Leg>, mut signals: mpsc::Receiver<Signal>) {
         return;
     };
     let call = reported.call;
+    // Set once: this is the only place.
+    let _ = leg.reported.set(call);
+    #[cfg(test)]
+    assert!(!leg.line.fault.swap(false, std::sync::atomic::Ordering::Relaxed), "a fault made on purpose");
     let how = match first(&leg, &mut signals, &mut reported).await {
         First::Verdict(Answer::Pass) => pass(&leg, &mut signals).await,
         First::Verdict(Answer::Block(by)) => block(&leg, &mut signals, by).await,
@@ -218,6 +231,7 @@ impl Leg {
             answers: transaction.tu_sender.clone(),
             signals,
             lost,
+            reported: OnceLock::new(),
         };
         if let Some(peer) = leg.peer() {
             line.face(peer);
@@ -339,5 +353,54 @@ impl Leg {
             transaction.destination = next.or_else(|| self.peer()).map(SipAddr::from);
         }
         Some(transaction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use tokio::net::UdpSocket;
+
+    use super::*;
+    use crate::LineSettings;
+
+    /// The statuses of the next answers to INVITEs.
+    async fn heard(socket: &UdpSocket, count: usize) -> Vec<String> {
+        let (mut heard, mut buffer) = (Vec::new(), [0; 4_096]);
+        while heard.len() < count {
+            let length = tokio::time::timeout(Duration::from_secs(20), socket.recv(&mut buffer)).await;
+            let length = length.expect("an answer in time").expect("an answer");
+            heard.push(String::from_utf8_lossy(&buffer[8..length.min(11)]).into_owned());
+        }
+        heard
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_one_call_lets_that_call_ring_and_leaves_the_next_alone() {
+        let mut settings = LineSettings::direct("home", ([127, 0, 0, 1], 0).into());
+        settings.hold_ms = 100;
+        let (events, mut seen) = mpsc::channel(16);
+        let (_acts, acts) = mpsc::channel(16);
+        let gateway = crate::start(vec![settings], events, acts, Arc::new(AtomicU64::new(1))).expect("a gateway");
+        let line = gateway.line("home").expect("the line");
+        line.fault.store(true, Ordering::Relaxed);
+        let caller = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+        caller.connect(gateway.address("home").expect("an address")).await.expect("a way");
+        let invite = |id: u8| {
+            format!(
+                "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;rport;branch=z9hG4bK{id}\r\nFrom: <sip:c@d>;tag={id}\r\n\
+                 To: <sip:a@b>\r\nCall-ID: {id}\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+            )
+        };
+        caller.send(invite(1).as_bytes()).await.expect("sent");
+        assert_eq!(heard(&caller, 3).await, ["100", "180", "480"]);
+        assert_eq!(line.counters.read().failed_open, 1);
+        assert!(matches!(seen.recv().await, Some(Event::Line { .. })));
+        let Some(Event::Incoming(incoming)) = seen.recv().await else { panic!("the call was reported") };
+        assert_eq!(seen.recv().await, Some(Event::FailedOpen { call: incoming.call }));
+        assert_eq!(seen.recv().await, Some(Event::Ended { call: incoming.call, how: Ending::SteppedAside }));
+        caller.send(invite(2).as_bytes()).await.expect("sent");
+        assert!(matches!(seen.recv().await, Some(Event::Incoming(_))));
     }
 }

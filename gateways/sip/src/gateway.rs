@@ -62,7 +62,11 @@ impl Gateway {
     /// The address a line listens at; `None` while it has none.
     #[must_use]
     pub fn address(&self, line: &str) -> Option<SocketAddr> {
-        self.lines.iter().find(|known| known.name.0 == line)?.bound()
+        self.line(line)?.bound()
+    }
+
+    pub(crate) fn line(&self, name: &str) -> Option<&Arc<Line>> {
+        self.lines.iter().find(|line| line.name.0 == name)
     }
 
     /// What each line has counted.

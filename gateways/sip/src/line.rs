@@ -52,6 +52,9 @@ pub(crate) struct Line {
     own: Mutex<Option<IpAddr>>,
     calls: Mutex<HashMap<CallKey, String>>,
     answered: Mutex<HashMap<DialogKey, mpsc::Sender<Signal>>>,
+    /// Makes the next call panic.
+    #[cfg(test)]
+    pub(crate) fault: std::sync::atomic::AtomicBool,
 }
 
 /// What stays the same when one call comes by two ways: Call-ID, From tag, CSeq (RFC 3261 8.2.2.2).
@@ -85,6 +88,8 @@ impl Line {
             own: Mutex::default(),
             calls: Mutex::default(),
             answered: Mutex::default(),
+            #[cfg(test)]
+            fault: Default::default(),
             settings,
         }
     }
