@@ -71,6 +71,11 @@ pub(crate) fn number(reader: &Reader, number: E164) -> Result<NumberStats, Probl
     reader.number(number).map_err(|e| of(&e))
 }
 
+/// The same for many numbers, in their order, in one transaction.
+pub(crate) fn numbers(reader: &Reader, numbers: &[E164]) -> Result<Vec<NumberStats>, Problem> {
+    reader.numbers(numbers).map_err(|e| of(&e))
+}
+
 /// Calls by day and verdict.
 pub(crate) fn days(reader: &Reader, first: Day, last: Day) -> Result<BTreeMap<Day, DayCounts>, Problem> {
     reader.call_days(first..=last).map(|days| days.into_iter().collect()).map_err(|e| of(&e))

@@ -12,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     Wiring,
     extract::{At, Body},
-    numbers::{ListEntry, entry_view, subject_number},
+    numbers::{Known, ListEntry, entry_view, subject_number},
     problem::Problem,
     words::Standing,
 };
@@ -74,10 +74,10 @@ async fn set_entry(
     let subject = subject(&wiring, &text)?;
     check_lengths(&body)?;
     let entry = Entry::tidy(body.standing.into(), &body.label, &body.notes);
-    // Asked for first: a change must not be made and then answered with "checking".
-    wiring.reader()?;
+    // Asked for first: a change must not be made and then answered with "checking" or "busy".
+    let known = Known::about(&wiring, &subject).await?;
     match wiring.command(Command::Edit(Edit::SetEntry(subject.clone(), entry.clone()))).await? {
-        Reply::Saved => Ok(Body(entry_view(&wiring, &subject, &entry).await?)),
+        Reply::Saved => Ok(Body(entry_view(&subject, &entry, &known))),
         other => Err(wiring.unexpected(&other)),
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     Wiring,
     extract::{At, Body},
     problem::{Problem, sentence},
-    words::{Found, iso_day},
+    words::{Found, iso_day, peer_id},
 };
 
 /// The longest name of a neighbour, in characters.
@@ -95,7 +95,7 @@ async fn peers(State(wiring): State<Wiring>) -> Body<Peers> {
     let snapshot = Arc::clone(&wiring.snapshot.borrow());
     let now = (wiring.clock)();
     let view = |p: &PeerState| Peer {
-        peer: p.peer.to_string(),
+        peer: peer_id(p.peer),
         address: p.address.clone(),
         found: p.found.into(),
         connected_s: now.mono_ms.saturating_sub(p.since_mono_ms) / 1_000,

@@ -5,6 +5,7 @@ use std::{ops::Bound, sync::Arc};
 use axum::extract::State;
 use meerkat_core::{Assessment, Command, Reply, Snapshot};
 use meerkat_protocols::{
+    facts::Hundredths,
     number::{Caller, E164, Region, parse_typed},
     wishes::{Entry, Subject},
 };
@@ -165,33 +166,48 @@ pub(crate) fn subject_number(wiring: &Wiring, text: &str) -> Result<E164, Proble
     })
 }
 
+/// What is known about the subject of an entry besides the entry: its calls and its reputation.
+pub(crate) struct Known {
+    counted: NumberStats,
+    reputation: f64,
+}
+
+impl Known {
+    /// What is known about a subject now.
+    pub(crate) async fn about(wiring: &Wiring, subject: &Subject) -> Result<Self, Problem> {
+        let counted = match subject {
+            Subject::Number(n) => history::number(&wiring.reader()?, *n)?,
+            Subject::Prefix(_) => NumberStats::default(),
+        };
+        Self::with(wiring, subject, counted).await
+    }
+
+    async fn with(wiring: &Wiring, subject: &Subject, counted: NumberStats) -> Result<Self, Problem> {
+        let reputation = match subject {
+            Subject::Number(n) => assess(wiring, n.reveal()).await?.reputation,
+            Subject::Prefix(_) => Hundredths::HALF,
+        };
+        Ok(Self { counted, reputation: reputation.percent() })
+    }
+}
+
 /// The entry as it is shown.
-pub(crate) async fn entry_view(wiring: &Wiring, subject: &Subject, entry: &Entry) -> Result<ListEntry, Problem> {
-    let (kind, spaced, counted, reputation) = match subject {
-        Subject::Number(n) => {
-            let counted = history::number(&wiring.reader()?, *n)?;
-            (
-                SubjectKind::Number,
-                Some(history::spaced(*n)),
-                counted,
-                assess(wiring, n.reveal()).await?.reputation.percent(),
-            )
-        }
-        Subject::Prefix(_) => {
-            (SubjectKind::Prefix, None, NumberStats::default(), meerkat_protocols::facts::Hundredths::HALF.percent())
-        }
+pub(crate) fn entry_view(subject: &Subject, entry: &Entry, known: &Known) -> ListEntry {
+    let (kind, spaced) = match subject {
+        Subject::Number(n) => (SubjectKind::Number, Some(history::spaced(*n))),
+        Subject::Prefix(_) => (SubjectKind::Prefix, None),
     };
-    Ok(ListEntry {
+    ListEntry {
         subject: subject.key(),
         spaced,
         kind,
         standing: entry.standing.into(),
         label: entry.label.clone(),
         notes: entry.notes.clone(),
-        calls: counted.calls,
-        last_call: counted.last_call,
-        reputation,
-    })
+        calls: known.counted.calls,
+        last_call: known.counted.last_call,
+        reputation: known.reputation,
+    }
 }
 
 async fn assess(wiring: &Wiring, text: String) -> Result<Box<Assessment>, Problem> {
@@ -223,8 +239,14 @@ async fn numbers(State(wiring): State<Wiring>, Asked(query): Asked<ListQuery>) -
     chosen.truncate(limit);
     let next = chosen.last().filter(|_| more).map(|(subject, _)| subject.key());
     let mut items = Vec::with_capacity(chosen.len());
+    let reader = wiring.reader()?;
+    let number = |subject: &Subject| if let Subject::Number(n) = subject { Some(*n) } else { None };
+    let asked: Vec<E164> = chosen.iter().filter_map(|(subject, _)| number(subject)).collect();
+    let mut counted = history::numbers(&reader, &asked)?.into_iter();
     for (subject, entry) in chosen {
-        items.push(entry_view(&wiring, subject, entry).await?);
+        let counted = number(subject).and_then(|_| counted.next()).unwrap_or_default();
+        let known = Known::with(&wiring, subject, counted).await?;
+        items.push(entry_view(subject, entry, &known));
     }
     Ok(Body(ListPage { items, next }))
 }
@@ -243,10 +265,9 @@ async fn number(State(wiring): State<Wiring>, At(text): At<String>) -> Result<Bo
         Some(n) => history::number(&wiring.reader()?, n)?,
         None => NumberStats::default(),
     };
-    let entry = match subscriber.map(Subject::Number).and_then(|s| snapshot.lists.get_key_value(&s)) {
-        Some((subject, entry)) => Some(entry_view(&wiring, subject, entry).await?),
-        None => None,
-    };
+    let listed = subscriber.map(Subject::Number).and_then(|s| snapshot.lists.get_key_value(&s));
+    let known = Known { counted, reputation: assessment.reputation.percent() };
+    let entry = listed.map(|(subject, entry)| entry_view(subject, entry, &known));
     Ok(Body(NumberPage {
         number,
         kind,
@@ -254,7 +275,7 @@ async fn number(State(wiring): State<Wiring>, At(text): At<String>) -> Result<Bo
         entry,
         calls: counted.calls,
         last_call: counted.last_call,
-        reputation: assessment.reputation.percent(),
+        reputation: known.reputation,
         confirmations: assessment.confirmations,
         own_report: assessment.own().map(|c| OwnReport { category: c.category.into(), day: iso_day(c.day) }),
         reports: reports_view(&assessment, &snapshot),

@@ -101,6 +101,15 @@ pub(crate) fn iso_day(day: Day) -> String {
     epoch.saturating_add(jiff::Span::new().days(day.0)).to_string()
 }
 
+/// A peer as everybody writes it, `12D3Koo...`: the identity multihash of the key's protobuf, in base58 (libp2p's
+/// peer-id specification).
+pub(crate) fn peer_id(peer: mesh::Peer) -> String {
+    // Identity hash of 36 bytes; field 1, Ed25519; field 2, 32 bytes.
+    let mut bytes = vec![0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
+    bytes.extend_from_slice(&peer.0);
+    bs58::encode(bytes).into_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +125,14 @@ mod tests {
         for standing in [wishes::Standing::Unknown, wishes::Standing::Allow, wishes::Standing::Block] {
             assert_eq!(serde_json::to_value(Standing::from(standing)).expect("json"), standing.word());
         }
+    }
+
+    #[test]
+    fn a_peer_is_written_as_libp2p_writes_it() {
+        let id = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
+        let bytes = bs58::decode(id).into_vec().expect("base58");
+        let key = bytes[6..].try_into().expect("32 bytes");
+        assert_eq!((&bytes[..6], peer_id(mesh::Peer(key)).as_str()), (&[0, 0x24, 8, 1, 0x12, 0x20][..], id));
     }
 
     #[test]

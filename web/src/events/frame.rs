@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     calls::{Call, CallEnd},
-    words::{LineWord, line_state},
+    words::{LineWord, line_state, peer_id},
 };
 
 /// One thing that happened.
@@ -125,7 +125,7 @@ impl What {
     /// The event as it is shown; labels come from the home's lists.
     pub(crate) fn of(event: &Core, lists: &Lists) -> Self {
         let number = |n: &meerkat_protocols::number::E164| AboutNumber { number: n.reveal() };
-        let peer = |p: &meerkat_protocols::mesh::Peer| AboutPeer { peer: p.to_string() };
+        let peer = |p: &meerkat_protocols::mesh::Peer| AboutPeer { peer: peer_id(*p) };
         let alarm = |a: &Alarm| AlarmWords { code: a.code().to_owned(), words: a.words() };
         match event {
             Core::CallScreened(call) => Self::CallScreened(Box::new(Call::of(call, None, lists))),
