@@ -1,47 +1,11 @@
 /** A list of calls that new ones join while they ring. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
-import { api } from "./requests";
+import { withCall, withEnd, withLive } from "./calllist";
 import { asProblem, askAgainMs, isAbort, type Problem } from "./client";
 import { onEvent, onRefetch, whenSettled } from "./live";
-import type { Call, EndedCall, Verdict } from "./types";
-
-/** Puts a call in its place, the newest first; a call already there is replaced. */
-export function withCall(calls: readonly Call[], call: Call): Call[] {
-  const others = calls.filter((other) => other.seq !== call.seq);
-  const at = others.findIndex((other) => other.seq < call.seq);
-  return at < 0 ? [...others, call] : [...others.slice(0, at), call, ...others.slice(at)];
-}
-
-/** Marks a call as ended. */
-export function withEnd(calls: readonly Call[], end: EndedCall): Call[] {
-  const { seq, how, words, duration_ms } = end;
-  return calls.map((call) => (call.seq === seq ? { ...call, ended: { how, words, duration_ms } } : call));
-}
-
-/**
- * A page of the log with the calls that came in while it was fetched: a call is shown before it is saved. Of older
- * calls the log knows better.
- */
-export function withLive(page: readonly Call[], live: readonly Call[]): Call[] {
-  const newest = page[0]?.seq ?? -1;
-  return live.reduce<Call[]>(
-    (calls, call) => {
-      const logged = calls.find((other) => other.seq === call.seq);
-      if (logged === undefined) return call.seq > newest ? withCall(calls, call) : calls;
-      return logged.ended === null && call.ended !== null ? withEnd(calls, { seq: call.seq, ...call.ended }) : calls;
-    },
-    [...page],
-  );
-}
-
-/** The longest a telephone rings before the network gives up: 3 minutes (RFC 3261, timer C). */
-const RINGING_S = 180;
-
-/** Whether the call rings now. One whose end was never seen, because the node stopped, does not ring for ever. */
-export function isRinging(call: Call, nowS: number): boolean {
-  return call.ended === null && call.began !== null && nowS - call.began < RINGING_S;
-}
+import { api } from "./requests";
+import type { Call, LiveEvent, Verdict } from "./types";
 
 /** More calls than this do not come in while one page is fetched. */
 const MOST_LIVE = 50;
@@ -74,7 +38,6 @@ export function useCallFeed(filter: CallFilter, limit: number, keep?: number): C
   const [state, setState] = useState<State>({ key, next: null });
   const [fresh, setFresh] = useState<ReadonlySet<number>>(new Set());
   const [round, setRound] = useState(0);
-  const [loadingMore, setLoadingMore] = useState(false);
   const reload = useCallback(() => setRound((n) => n + 1), []);
   const live = useRef<{ key: string; calls: readonly Call[] }>({ key, calls: [] });
   if (live.current.key !== key) live.current = { key, calls: [] };
@@ -83,50 +46,32 @@ export function useCallFeed(filter: CallFilter, limit: number, keep?: number): C
   current.current = own;
 
   useEffect(() => {
-    const abort = new AbortController();
-    const over = (): boolean => abort.signal.aborted;
-    let again: ReturnType<typeof setTimeout> | undefined;
-    void (async () => {
-      await whenSettled();
-      if (over()) return;
-      try {
-        const page = await api.calls({ ...filter, limit }, abort.signal);
-        if (over()) return;
-        const calls = withLive(page.items, live.current.calls).slice(0, keep);
-        setState({ key, calls, next: page.next });
-      } catch (error) {
-        if (over() || isAbort(error)) return;
-        const problem = asProblem(error);
-        const waitMs = askAgainMs(problem);
-        if (waitMs !== null) again = setTimeout(reload, waitMs);
-        else setState((old) => (old.key === key ? { ...old, problem } : { key, next: null, problem }));
-      }
-    })();
-    return () => {
-      clearTimeout(again);
-      abort.abort();
+    const shown = (page: { items: Call[]; next?: string | null }): void => {
+      const calls = withLive(page.items, live.current.calls).slice(0, keep);
+      setState({ key, calls, next: page.next ?? null });
     };
+    const failed = (problem: Problem): void =>
+      setState((old) => (old.key === key ? { ...old, problem } : { key, next: null, problem }));
+    return firstPage(filter, limit, shown, failed);
   }, [key, limit, round]);
 
   useEffect(() => {
+    const take = (change: (calls: readonly Call[]) => Call[]): void => {
+      live.current.calls = change(live.current.calls).slice(0, MOST_LIVE);
+      setState((old) => {
+        if (old.key !== key || old.calls === undefined) return old;
+        return { ...old, calls: change(old.calls).slice(0, keep) };
+      });
+    };
     const offEvent = onEvent((event) => {
-      if (event.type === "call.screened") {
-        const call = event.data;
-        // Only the node reads every spelling of a number, so a list of one number is asked for anew once it is saved.
-        if (filter.number !== "" || (filter.verdict !== null && call.verdict !== filter.verdict)) return;
-        live.current.calls = withCall(live.current.calls, call).slice(0, MOST_LIVE);
-        setFresh((old) => new Set(old).add(call.seq));
-        setState((old) => {
-          if (old.key !== key || old.calls === undefined) return old;
-          return { ...old, calls: withCall(old.calls, call).slice(0, keep) };
-        });
+      if (event.type === "call.screened" && isOf(filter, event.data)) {
+        setFresh((old) => new Set(old).add(event.data.seq));
+        take((calls) => withCall(calls, event.data));
       } else if (event.type === "call.ended") {
-        const end = event.data;
-        live.current.calls = withEnd(live.current.calls, end);
-        setState((old) => (old.calls === undefined ? old : { ...old, calls: withEnd(old.calls, end) }));
-      } else if (event.type === "call.saved" ? filter.number !== "" : event.type === "lists.changed") {
-        // Names on the lists are shown in the log. What was loaded further down stays as it is.
-        if ((current.current.calls?.length ?? 0) <= limit) reload();
+        take((calls) => withEnd(calls, event.data));
+      } else if (asksAnew(filter, event) && (current.current.calls?.length ?? 0) <= limit) {
+        // What was loaded further down stays as it is.
+        reload();
       }
     });
     const offRefetch = onRefetch(reload);
@@ -136,29 +81,78 @@ export function useCallFeed(filter: CallFilter, limit: number, keep?: number): C
     };
   }, [key, limit, keep, reload]);
 
-  const more = useCallback(() => {
-    const { next } = current.current;
-    if (next === null || loadingMore) return;
-    setLoadingMore(true);
-    void (async () => {
-      try {
-        const page = await api.calls({ ...filter, limit, cursor: next });
-        setState((old) => {
-          if (old.key !== key || old.calls === undefined) return old;
-          const known = new Set(old.calls.map((call) => call.seq));
-          return {
-            key,
-            calls: [...old.calls, ...page.items.filter((c) => !known.has(c.seq))],
-            next: page.next,
-          };
-        });
-      } catch (error) {
-        setState((old) => ({ ...old, problem: asProblem(error) }));
-      } finally {
-        setLoadingMore(false);
-      }
-    })();
-  }, [key, limit, loadingMore]);
-
+  const { more, loadingMore } = useMore(filter, limit, key, own.next, setState);
   return { calls: own.calls, fresh, problem: own.problem, next: own.next, loadingMore, more, reload };
+}
+
+/** Only the node reads every spelling of a number, so a list of one number takes no call by itself. */
+function isOf(filter: CallFilter, call: Call): boolean {
+  return filter.number === "" && (filter.verdict === null || call.verdict === filter.verdict);
+}
+
+/** Names on the lists are shown in the log; a list of one number is asked for anew once a call is saved. */
+function asksAnew(filter: CallFilter, event: LiveEvent): boolean {
+  return event.type === "call.saved" ? filter.number !== "" : event.type === "lists.changed";
+}
+
+/** Fetches the newest calls, and again while the node checks its data. Returns what gives up. */
+function firstPage(
+  filter: CallFilter,
+  limit: number,
+  shown: (page: { items: Call[]; next?: string | null }) => void,
+  failed: (problem: Problem) => void,
+): () => void {
+  const abort = new AbortController();
+  const over = (): boolean => abort.signal.aborted;
+  let again: ReturnType<typeof setTimeout> | undefined;
+  const fetchPage = async (): Promise<void> => {
+    await whenSettled();
+    if (over()) return;
+    try {
+      const page = await api.calls({ ...filter, limit }, abort.signal);
+      if (!over()) shown(page);
+    } catch (error) {
+      if (over() || isAbort(error)) return;
+      const problem = asProblem(error);
+      const waitMs = askAgainMs(problem);
+      if (waitMs === null) failed(problem);
+      else again = setTimeout(() => void fetchPage(), waitMs);
+    }
+  };
+  void fetchPage();
+  return () => {
+    clearTimeout(again);
+    abort.abort();
+  };
+}
+
+/** Puts the next page below the list. */
+function useMore(
+  filter: CallFilter,
+  limit: number,
+  key: string,
+  next: string | null,
+  setState: (change: (old: State) => State) => void,
+): { more: () => void; loadingMore: boolean } {
+  const [loadingMore, setLoadingMore] = useState(false);
+  const fetchMore = async (cursor: string): Promise<void> => {
+    setLoadingMore(true);
+    try {
+      const page = await api.calls({ ...filter, limit, cursor });
+      setState((old) => {
+        if (old.key !== key || old.calls === undefined) return old;
+        const known = new Set(old.calls.map((call) => call.seq));
+        const added = page.items.filter((call) => !known.has(call.seq));
+        return { key, calls: [...old.calls, ...added], next: page.next ?? null };
+      });
+    } catch (error) {
+      setState((old) => ({ ...old, problem: asProblem(error) }));
+    } finally {
+      setLoadingMore(false);
+    }
+  };
+  const more = (): void => {
+    if (next !== null && !loadingMore) void fetchMore(next);
+  };
+  return { more, loadingMore };
 }

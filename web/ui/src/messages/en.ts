@@ -135,7 +135,7 @@ export const en = {
   "home.no_lines_why":
     "Meerkat screens calls once it is an extension of your router. Name the router in the configuration file:",
   "home.no_lines_how":
-    "Then start the node again. The user name and password are those of a telephone you add in the router's own pages.",
+    "The file is config.toml in the data folder, in ~/.config/meerkat or in /etc/meerkat. User and password are those of a telephone that you add in the router's own pages. Then start the node again.",
   "home.neighbourhood": "Neighbourhood",
   "home.neighbours.one": "{n} neighbour vouched for",
   "home.neighbours.other": "{n} neighbours vouched for",
@@ -345,6 +345,7 @@ export const en = {
   "config.caption": "Every setting of this machine with its value and origin",
   "config.key": "Setting",
   "config.value": "Value",
+  "config.unset": "Not set",
   "config.origin": "From",
   "config.origin.default": "Default",
   "config.origin.file": "File",
@@ -413,7 +414,7 @@ export const en = {
     "This link makes you an admin of this node. With a name that is already known, the password becomes the new one.",
   "claim.again_title": "Admin by link",
   "claim.sign_in": "Sign in instead",
-  "claim.private": "Nothing leaves this machine: no account elsewhere, no cloud.",
+  "claim.private": "No account elsewhere, no cloud: this page comes from the machine itself.",
 
   "missing.title": "Nothing here",
   "missing.why": "There is no page at this address.",

@@ -60,8 +60,8 @@ function OwnCard() {
           {/* As an image, the drawing stays inert: no HTML is written into the page. */}
           <img
             class="qr"
-            width={176}
-            height={176}
+            width={208}
+            height={208}
             src={`data:image/svg+xml,${encodeURIComponent(data.card_svg)}`}
             alt={t("mesh.card_qr")}
           />

@@ -241,6 +241,9 @@ function ConfigPage() {
   );
 }
 
+/** How the node writes that a setting has no value. */
+const UNSET = ["", "null", "[]"];
+
 function ConfigTable({ config }: { config: Config }) {
   return (
     <table class="plain config">
@@ -259,7 +262,7 @@ function ConfigTable({ config }: { config: Config }) {
               <code>{item.key}</code>
             </th>
             <td>
-              <code>{item.value === "" ? t("app.none") : item.value}</code>
+              {UNSET.includes(item.value) ? <span class="soft">{t("config.unset")}</span> : <code>{item.value}</code>}
             </td>
             <td>
               <span class={`tag ${item.origin === "default" ? "" : "tag-accent"}`}>

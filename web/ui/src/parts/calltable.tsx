@@ -1,6 +1,6 @@
 /** Calls as a table: one row a call, the reasons in words, and what a person can do about it. */
 import { api } from "../requests";
-import { isRinging } from "../callfeed";
+import { isRinging } from "../calllist";
 import { nowS } from "../clock";
 import { report, setStanding } from "../deeds";
 import { duration, share } from "../format";

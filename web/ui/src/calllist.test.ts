@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { isRinging, withCall, withEnd, withLive } from "./callfeed";
+import { isRinging, withCall, withEnd, withLive } from "./calllist";
 import type { Call } from "./types";
 
 function call(seq: number, more: Partial<Call> = {}): Call {

@@ -1,0 +1,39 @@
+/** What happens to a list of calls as events come in. All pure. */
+import type { Call, EndedCall } from "./types";
+
+/** Puts a call in its place, the newest first; a call already there is replaced. */
+export function withCall(calls: readonly Call[], call: Call): Call[] {
+  const others = calls.filter((other) => other.seq !== call.seq);
+  const at = others.findIndex((other) => other.seq < call.seq);
+  return at < 0 ? [...others, call] : [...others.slice(0, at), call, ...others.slice(at)];
+}
+
+/** Marks a call as ended. */
+export function withEnd(calls: readonly Call[], end: EndedCall): Call[] {
+  const { seq, how, words, duration_ms } = end;
+  return calls.map((call) => (call.seq === seq ? { ...call, ended: { how, words, duration_ms } } : call));
+}
+
+/**
+ * A page of the log with the calls that came in while it was fetched: a call is shown before it is saved. Of older
+ * calls the log knows better.
+ */
+export function withLive(page: readonly Call[], live: readonly Call[]): Call[] {
+  const newest = page[0]?.seq ?? -1;
+  return live.reduce<Call[]>(
+    (calls, call) => {
+      const logged = calls.find((other) => other.seq === call.seq);
+      if (logged === undefined) return call.seq > newest ? withCall(calls, call) : calls;
+      return logged.ended === null && call.ended !== null ? withEnd(calls, { seq: call.seq, ...call.ended }) : calls;
+    },
+    [...page],
+  );
+}
+
+/** The longest a telephone rings before the network gives up: 3 minutes (RFC 3261, timer C). */
+const RINGING_S = 180;
+
+/** Whether the call rings now. One whose end was never seen, because the node stopped, does not ring for ever. */
+export function isRinging(call: Call, nowS: number): boolean {
+  return call.ended === null && call.began !== null && nowS - call.began < RINGING_S;
+}
