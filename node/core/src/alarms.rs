@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use meerkat_protocols::phone::Line;
+use meerkat_protocols::{phone::Line, time::Now};
 
 /// Something that needs a person's attention.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,24 +77,46 @@ impl Alarm {
     }
 }
 
-/// The alarms that stand, each with the Unix second since when.
+/// How long an alarm stands about something that is over when it is noticed: a person looks once a day.
+const OVER_AFTER_MS: u64 = 86_400_000;
+
+#[derive(Debug)]
+struct Standing {
+    alarm: Alarm,
+    /// Unix second.
+    since: Option<i64>,
+    /// When it was last raised, in milliseconds of the monotonic clock.
+    last_ms: u64,
+}
+
+/// The alarms that stand.
 #[derive(Debug, Default)]
-pub(crate) struct Alarms(BTreeMap<(u8, String), (Alarm, Option<i64>)>);
+pub(crate) struct Alarms(BTreeMap<(u8, String), Standing>);
 
 impl Alarms {
     /// Raises an alarm; `true` if it did not stand before in these words.
-    pub(crate) fn raise(&mut self, alarm: &Alarm, wall: Option<i64>) -> bool {
-        let since = self.0.get(&alarm.key()).map_or(wall, |(_, since)| *since);
-        self.0.insert(alarm.key(), (alarm.clone(), since)).is_none_or(|(before, _)| before != *alarm)
+    pub(crate) fn raise(&mut self, now: Now, alarm: &Alarm) -> bool {
+        let before = self.0.get(&alarm.key());
+        let since = before.map_or(now.wall, |standing| standing.since);
+        let news = before.is_none_or(|standing| standing.alarm != *alarm);
+        self.0.insert(alarm.key(), Standing { alarm: alarm.clone(), since, last_ms: now.mono_ms });
+        news
     }
 
     /// Clears the alarm with the key of this one, whatever its words, and returns it.
     pub(crate) fn clear(&mut self, like: &Alarm) -> Option<Alarm> {
-        self.0.remove(&like.key()).map(|(alarm, _)| alarm)
+        self.0.remove(&like.key()).map(|standing| standing.alarm)
     }
 
-    /// Those that stand.
+    /// Those about something that was over when it was noticed, and that have stood long enough.
+    pub(crate) fn over(&self, now: Now) -> Vec<Alarm> {
+        let passing = |alarm: &Alarm| matches!(alarm, Alarm::FailedOpen | Alarm::WritesLost);
+        let over = self.0.values().filter(|s| passing(&s.alarm) && now.mono_ms >= s.last_ms + OVER_AFTER_MS);
+        over.map(|s| s.alarm.clone()).collect()
+    }
+
+    /// Those that stand, with the Unix second since when.
     pub(crate) fn standing(&self) -> Vec<(Alarm, Option<i64>)> {
-        self.0.values().cloned().collect()
+        self.0.values().map(|s| (s.alarm.clone(), s.since)).collect()
     }
 }

@@ -214,7 +214,7 @@ impl Node {
     }
 
     pub(crate) fn raise(&mut self, now: Now, alarm: Alarm) {
-        if self.alarms.raise(&alarm, now.wall) {
+        if self.alarms.raise(now, &alarm) {
             self.put(Output::Event(Event::AlarmRaised(alarm)));
         }
     }
@@ -243,6 +243,9 @@ impl Node {
             self.recall_day(now);
         }
         self.renew_vouches(now);
+        for alarm in self.alarms.over(now) {
+            self.clear(&alarm);
+        }
         let Some(day) = self.calendar.day(now) else { return };
         self.held.expire(day);
         let gone = self.evidence.expire(day);

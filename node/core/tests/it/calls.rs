@@ -77,6 +77,10 @@ fn a_call_that_failed_open_is_logged_as_such_however_it_ends() {
             _ => None,
         });
         assert_eq!((ended, world.alarms()), (Some(logged), vec!["failed_open"]));
+        world.pass(23 * 3_600_000);
+        assert_eq!(world.alarms(), ["failed_open"]);
+        world.pass(2 * 3_600_000);
+        assert_eq!(world.alarms(), Vec::<&str>::new(), "it is over");
     }
 }
 
