@@ -154,9 +154,11 @@ fn identify(gate: &Gate, request: &Request, needs: Need) -> Result<Caller, Probl
     let access = &gate.wiring.access;
     if let Some(authorization) = request.headers().get(header::AUTHORIZATION) {
         let key = authorization.to_str().ok().and_then(|a| a.strip_prefix("Bearer ")).unwrap_or("");
-        let (hash, role) = access.key(key.trim())?.ok_or_else(|| {
-            Problem::new(StatusCode::UNAUTHORIZED, "unknown_key", "This API key is unknown or was withdrawn.")
-        })?;
+        let Some((hash, role)) = access.key(key.trim())? else {
+            limit(gate, request, &Caller::Nobody)?;
+            let detail = "This API key is unknown or was withdrawn.";
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, "unknown_key", detail));
+        };
         return Ok(Caller::Key { hash, role });
     }
     let Some(token) = cookie_token(request.headers(), gate.wiring.machine.https) else { return Ok(Caller::Nobody) };

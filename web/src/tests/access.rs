@@ -193,6 +193,11 @@ async fn the_thousand_and_first_request_of_a_minute_is_refused() {
     assert_eq!(answer.code(), (429, "too_many_requests".into()));
     site.mono_ms.fetch_add(60_000, Ordering::Relaxed);
     assert_eq!(site.send(get_with_key("/api/v1/settings", &key)).await.status, StatusCode::OK);
+    // Who guesses keys is counted by address.
+    for _ in 0..1_000 {
+        assert_eq!(site.send(get_with_key("/api/v1/settings", "mk_guess")).await.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(site.send(get_with_key("/api/v1/settings", "mk_guess")).await.status, StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[tokio::test]
