@@ -65,6 +65,9 @@ fn pages(ui: &Path) -> Result<Vec<Page>, Words> {
             for line in why.lines() {
                 println!("cargo:warning={line}");
             }
+            // Nothing in this tree changes when npm or the network comes back: for a file that is missing, cargo asks
+            // again at every build.
+            println!("cargo:rerun-if-changed={}", ui.join("no-page-yet").display());
             println!("cargo:warning=Meerkat is built without its page. MEERKAT_UI=skip asks for that quietly.");
             notice(ui)
         }
@@ -93,6 +96,7 @@ fn built(ui: &Path) -> Result<Vec<Page>, NoPage> {
     if fs::read_to_string(dist.join(".stamp")).is_ok_and(|s| s == stamp) {
         return read_page(&dist).map_err(NoPage::Ours);
     }
+    new_enough().map_err(NoPage::Theirs)?;
     install(ui)?;
     let build = npm(ui, &["run", "build"]).map_err(NoPage::Theirs)?;
     if !build.status.success() {
@@ -100,6 +104,19 @@ fn built(ui: &Path) -> Result<Vec<Page>, NoPage> {
     }
     fs::write(dist.join(".stamp"), &stamp).map_err(ours)?;
     read_page(&dist).map_err(NoPage::Ours)
+}
+
+/// Whether Node can run the tools that build the page. Debian 12 still has Node 18.
+fn new_enough() -> Result<(), Words> {
+    let wanted = "install Node 20.19 or later with npm to have the page built in";
+    let said =
+        Command::new("node").arg("--version").output().map_err(|e| format!("node does not start ({e}): {wanted}."))?;
+    let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+    let mut parts = version.trim_start_matches('v').split('.').map_while(|part| part.parse::<u32>().ok());
+    if (parts.next(), parts.next()) >= (Some(20), Some(19)) {
+        return Ok(());
+    }
+    Err(format!("node is {version}, which is too old: {wanted}."))
 }
 
 /// Installs what the page is built with, unless it is there already as the lock file wants it.
@@ -122,9 +139,9 @@ fn install(ui: &Path) -> Result<(), NoPage> {
 
 fn npm(ui: &Path, words: &[&str]) -> Result<Output, Words> {
     let program = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    Command::new(program).args(words).current_dir(ui).output().map_err(|e| {
-        format!("npm does not start ({e}): install Node 20.19 or later with npm to have the page built in.")
-    })
+    let mut command = Command::new(program);
+    command.args(words).current_dir(ui).env("NO_COLOR", "1");
+    command.output().map_err(|e| format!("npm does not start ({e}): install it to have the page built in."))
 }
 
 /// The last lines of what a program said, which hold its error.
@@ -132,7 +149,7 @@ fn said(output: &Output) -> Words {
     let text =
         [&output.stdout[..], &output.stderr[..]].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).join("");
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(12)..].join("\n")
+    lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
 fn stamp(ui: &Path) -> std::io::Result<u64> {
