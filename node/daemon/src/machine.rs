@@ -34,11 +34,7 @@ fn item(item: &crate::settings::Item) -> ConfigItem {
         "flag" => Origin::Flag,
         _ => Origin::Default,
     };
-    let value = match &item.value {
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    ConfigItem { key: item.key.clone(), value, origin, place: item.place.clone() }
+    ConfigItem { key: item.key.clone(), value: item.text(), origin, place: item.place.clone() }
 }
 
 fn problem(problem: &crate::settings::Problem) -> ConfigProblem {

@@ -8,28 +8,25 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
+    thread::JoinHandle,
     time::Duration,
 };
 
-use meerkat_core::{Engine, Identity, Restored};
-use meerkat_documents::Shelf;
-use meerkat_protocols::{facts::Place, home::NodeNumber, wishes::Wishes};
-use meerkat_store::{CheckError, DataKey, Folder, OpenError, Options, ReadError, Store};
+use meerkat_core::{Engine, Restored};
+use meerkat_store::{OpenError, ReadError, Store};
 use meerkat_web::{Access, EventLog, Wiring};
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, watch},
-    task::JoinHandle,
-};
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     cli::Exit,
     clock::Clock,
     greeting,
-    identity::{Keys, NoIdentity},
-    local::{OwnerListener, SOCKET},
+    identity::NoIdentity,
+    kept::{self, Kept, Remembered},
     log, machine,
-    settings::{self, DataFault, Flags, Loaded, Pins, Surroundings},
+    page::Page,
+    settings::{self, DataFault, Flags, Loaded, Surroundings},
+    signals,
     threads::{Doors, EngineThread, Jobs, Ports, Voice, Writer},
 };
 
@@ -43,7 +40,7 @@ const ORDER_QUEUE: usize = 1_024;
 /// 10^13 starts.
 const EVENTS_A_RUN: u64 = 1_000_000_000;
 /// How long each stage of an orderly stop may take.
-const STOP_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why the daemon did not start. Everything else that is wrong is said on the page of a running one.
 #[derive(Debug, thiserror::Error)]
@@ -98,99 +95,113 @@ pub async fn up(flags: &Flags) -> Result<(), NotStarted> {
     for problem in &loaded.problems {
         tracing::warn!(file = problem.file, line = problem.line, problem.words, problem.remedy, "a setting is wrong");
     }
-    let clock = Clock::start();
-
-    // What is kept.
-    settings::prepare_data(&loaded.settings.data)?;
-    let folder = Folder::take(&loaded.settings.data)?;
-    let key = DataKey::load_or_create(&folder)?;
-    let store = Store::open(&folder, &key, Options { wall: clock.now().wall, ..Options::default() })?;
-    let keys = Keys::load_or_create(&store)?;
-    let identity = Identity { genesis: keys.genesis, node: NodeNumber(0), place: place(&loaded) };
-    let store = Arc::new(store);
-
-    // The telephone: it fails open until the engine answers.
-    let (phone_in, phone) = mpsc::channel(PHONE_QUEUE);
-    let (acts, acts_out) = mpsc::channel(PHONE_QUEUE);
-    let lines = loaded.settings.lines.clone();
-    let sip = meerkat_sip::start(lines, phone_in, acts_out, Arc::new(AtomicU64::new(1)));
-    let sip = sip.map_err(|why| tracing::error!(%why, "no telephone line is served")).ok();
-
-    // The page.
-    let (stop, stopped) = watch::channel(false);
-    let (committed_in, committed) = mpsc::unbounded_channel();
-    let (writer, writer_thread) = Writer::start(Arc::clone(&store), committed_in)?;
-    let first_look = Engine::new(identity.clone(), Restored::default()).snapshot(clock.now());
-    let (snapshot_in, snapshot) = watch::channel(Arc::new(first_look));
-    let events = EventLog::new(store.raise_event_floor(EVENTS_A_RUN)?, web_clock(clock), snapshot.clone());
-    let (reader_in, reader) = watch::channel(None);
-    let (commands_in, commands) = mpsc::channel(COMMAND_QUEUE);
-    let access = Access::new(access_door(writer.clone()), web_clock(clock));
-    let machine = Arc::new(machine::describe(&loaded, keys.peer));
-    let wiring = Wiring {
-        commands: commands_in,
-        snapshot,
-        reader,
-        access: access.clone(),
-        events: events.clone(),
-        machine,
-        clock: web_clock(clock),
-    };
-    let page = Page::open(&loaded, wiring, stopped.clone()).await?;
-
-    // The store, checked and read.
-    let (engine, shelf, remembered) = restore(&store, clock, &identity, &loaded).await?;
-    access.restore_from(&store.reader())?;
-    reader_in.send_replace(Some(store.reader()));
-
-    // The neighbourhood.
-    let (orders, network_events, network) = network(&loaded, keys.network.clone(), remembered);
-
-    // The engine.
-    let (done_in, done) = mpsc::unbounded_channel();
-    let (jobs, job_threads) = Jobs::start(Voice { key: keys.statement, shelf }, done_in)?;
-    let doors = Doors { phone, committed, done, commands, network: network_events, stop: stopped };
-    let sink = events.clone();
-    let ports = Ports {
-        acts,
-        orders,
-        writer,
-        jobs,
-        events: Box::new(move |event| {
-            sink.push(&event);
-        }),
-        snapshot: snapshot_in,
-    };
-    let engine_thread = EngineThread::start(engine, clock, doors, ports)?;
-
-    greet(&access, &page, loaded.safe_mode)?;
-    let engine_died = until_told_to_stop(&engine_thread).await;
-
-    // The reverse, each stage with a deadline. A second signal ends the process at once.
-    tokio::spawn(stop_at_once());
+    let running = Running::start(&loaded, Clock::start()).await?;
+    running.greet(loaded.safe_mode)?;
+    let engine_died = signals::until_told_to_stop(&running.engine).await;
+    tokio::spawn(signals::stop_at_once());
     tracing::info!("stopping");
-    if let Some(sip) = sip {
-        sip.shutdown(STOP_WITHIN).await;
-    }
-    stop.send_replace(true);
-    if let Some(network) = network {
-        network.shutdown(STOP_WITHIN).await;
-    }
-    join("engine", engine_thread).await;
-    events.close();
-    page.close().await;
-    drop((reader_in, access, events));
-    for thread in job_threads {
-        join("workers", thread).await;
-    }
-    join("writer", writer_thread).await;
-    close(store);
+    running.stop().await;
     tracing::info!("stopped");
     if engine_died { Err(io::Error::other("the engine ended by itself; calls rang unscreened").into()) } else { Ok(()) }
 }
 
-fn place(loaded: &Loaded) -> Option<Place> {
-    loaded.settings.node.place.map(|(latitude, longitude)| Place { latitude, longitude })
+/// Everything that runs, in the order in which it was started.
+struct Running {
+    store: Arc<Store>,
+    sip: Option<meerkat_sip::Gateway>,
+    stop: watch::Sender<bool>,
+    writer: JoinHandle<()>,
+    access: Access,
+    events: EventLog,
+    page: Page,
+    weekly: tokio::task::JoinHandle<()>,
+    network: Option<meerkat_network::Network>,
+    workers: [JoinHandle<()>; 2],
+    engine: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(loaded: &Loaded, clock: Clock) -> Result<Self, NotStarted> {
+        let Kept { store, keys, identity } = Kept::open(loaded, clock)?;
+
+        // The telephone: it fails open until the engine answers.
+        let (phone_in, phone) = mpsc::channel(PHONE_QUEUE);
+        let (acts, acts_out) = mpsc::channel(PHONE_QUEUE);
+        let lines = loaded.settings.lines.clone();
+        let sip = meerkat_sip::start(lines, phone_in, acts_out, Arc::new(AtomicU64::new(1)));
+        let sip = sip.map_err(|why| tracing::error!(%why, "no telephone line is served")).ok();
+
+        // The page.
+        let (stop, stopped) = watch::channel(false);
+        let (committed_in, committed) = mpsc::unbounded_channel();
+        let (writer, writer_thread) = Writer::start(Arc::clone(&store), committed_in)?;
+        let first_look = Engine::new(identity.clone(), Restored::default()).snapshot(clock.now());
+        let (snapshot_in, snapshot) = watch::channel(Arc::new(first_look));
+        let events = EventLog::new(store.raise_event_floor(EVENTS_A_RUN)?, web_clock(clock), snapshot.clone());
+        let (reader_in, reader) = watch::channel(None);
+        let (commands_in, commands) = mpsc::channel(COMMAND_QUEUE);
+        let access = Access::new(access_door(writer.clone()), web_clock(clock));
+        let wiring = Wiring {
+            commands: commands_in,
+            snapshot,
+            reader,
+            access: access.clone(),
+            events: events.clone(),
+            machine: Arc::new(machine::describe(loaded, keys.peer)),
+            clock: web_clock(clock),
+        };
+        let page = Page::open(loaded, wiring, stopped.clone()).await?;
+
+        // The store, checked and read.
+        let (engine, shelf, remembered) = kept::restore(&store, clock, &identity, loaded).await?;
+        access.restore_from(&store.reader())?;
+        reader_in.send_replace(Some(store.reader()));
+        let weekly = tokio::spawn(kept::check_weekly(Arc::clone(&store), clock, writer.clone(), reader_in));
+
+        // The neighbourhood and the engine.
+        let (orders, network_events, network) = network(loaded, keys.network.clone(), remembered);
+        let (done_in, done) = mpsc::unbounded_channel();
+        let (jobs, workers) = Jobs::start(Voice { key: keys.statement, shelf }, done_in)?;
+        let doors = Doors { phone, committed, done, commands, network: network_events, stop: stopped };
+        let sink = events.clone();
+        let sink = Box::new(move |event| {
+            sink.push(&event);
+        });
+        let ports = Ports { acts, orders, writer, jobs, events: sink, snapshot: snapshot_in };
+        let engine = EngineThread::start(engine, clock, doors, ports)?;
+        Ok(Self { store, sip, stop, writer: writer_thread, access, events, page, weekly, network, workers, engine })
+    }
+
+    fn greet(&self, safe_mode: bool) -> Result<(), NotStarted> {
+        let mut out = io::stdout().lock();
+        if self.access.is_claimed() == Some(false) {
+            let token = self.access.issue_claim()?;
+            greeting::claim(&mut out, &self.page.url(), &token.url_fragment())?;
+        }
+        greeting::ready(&mut out, &self.page.url(), safe_mode)?;
+        Ok(())
+    }
+
+    /// Stops in reverse, each stage with a deadline.
+    async fn stop(self) {
+        if let Some(sip) = self.sip {
+            sip.shutdown(STOP_WITHIN).await;
+        }
+        self.stop.send_replace(true);
+        if let Some(network) = self.network {
+            network.shutdown(STOP_WITHIN).await;
+        }
+        join("engine", self.engine).await;
+        self.weekly.abort();
+        self.events.close();
+        self.page.close().await;
+        drop((self.access, self.events));
+        for worker in self.workers {
+            join("workers", worker).await;
+        }
+        join("writer", self.writer).await;
+        kept::close(self.store);
+    }
 }
 
 fn web_clock(clock: Clock) -> meerkat_web::Clock {
@@ -206,78 +217,6 @@ fn access_door(writer: Writer) -> mpsc::Sender<meerkat_web::AccessOrder> {
         }
     });
     orders
-}
-
-type Remembered = Vec<(meerkat_protocols::mesh::Peer, Vec<String>)>;
-
-/// Checks the store if that is due, and reads from it what the node needs, on a thread where it may take its time.
-async fn restore(
-    store: &Arc<Store>,
-    clock: Clock,
-    identity: &Identity,
-    loaded: &Loaded,
-) -> Result<(Engine, Shelf, Remembered), NotStarted> {
-    let (store, identity, pins) = (Arc::clone(store), identity.clone(), loaded.settings.pins.clone());
-    let read = tokio::task::spawn_blocking(move || {
-        if store.needs_check(clock.now().wall) {
-            check(&store, clock);
-        }
-        read(&store, clock, identity, &pins)
-    });
-    read.await.map_err(io::Error::other)?
-}
-
-fn check(store: &Store, clock: Clock) {
-    tracing::info!("checking the store; calls ring meanwhile");
-    match store.check(clock.now().wall) {
-        Ok(checked) if checked.intact => tracing::info!("the store is as it was written"),
-        Ok(_) => tracing::warn!("the store was repaired; what was saved just before the last stop may be gone"),
-        Err(why @ CheckError::Damaged { .. }) => tracing::error!(%why, "the store is damaged"),
-        Err(why) => tracing::error!(%why, "the store could not be checked"),
-    }
-}
-
-fn read(
-    store: &Store,
-    clock: Clock,
-    identity: Identity,
-    pins: &Pins,
-) -> Result<(Engine, Shelf, Remembered), NotStarted> {
-    let mut statements = Vec::new();
-    let found = store.reader().restore(|some| statements.extend(some.into_iter().map(|(_, sealed)| sealed)))?;
-    let mut actor = [0; 16];
-    getrandom::fill(&mut actor).map_err(io::Error::other)?;
-    let chunks = found.documents.into_iter().flat_map(|(id, chunks)| chunks.into_iter().map(move |c| (id, c)));
-    let (shelf, damages) = Shelf::load(actor, chunks);
-    for damage in damages {
-        tracing::error!(?damage, "a document is damaged; what can be read of it is used");
-    }
-    let (wishes, pinned) = pin(shelf.wishes().clone(), pins);
-    let own_slots = found.own_slots.into_iter().map(|(kind, day, next)| ((kind, day), next)).collect();
-    let mut engine = Engine::new(identity, Restored { wishes, pinned, own_slots, next_call: found.next_call });
-    for sealed in &statements {
-        engine.restore(sealed);
-    }
-    engine.restored(clock.now());
-    Ok((engine, shelf, found.peers))
-}
-
-/// Puts the values that the configuration file pins over the wishes, and names them.
-fn pin(mut wishes: Wishes, pins: &Pins) -> (Wishes, Vec<String>) {
-    let mut pinned = Vec::new();
-    if let Some(region) = &pins.region {
-        wishes.settings.region.clone_from(region);
-        pinned.push("region".to_owned());
-    }
-    if let Some(anonymous) = pins.anonymous {
-        wishes.settings.anonymous = anonymous;
-        pinned.push("anonymous".to_owned());
-    }
-    if let Some(invalid) = pins.invalid {
-        wishes.settings.invalid = invalid;
-        pinned.push("invalid".to_owned());
-    }
-    (wishes, pinned)
 }
 
 type MeshDoors = (
@@ -312,123 +251,11 @@ fn network(loaded: &Loaded, secret: meerkat_network::NetworkKey, remembered: Rem
     }
 }
 
-/// The page's two doors: the browser's and the command line's.
-struct Page {
-    address: SocketAddr,
-    tasks: [JoinHandle<()>; 2],
-}
-
-impl Page {
-    async fn open(loaded: &Loaded, wiring: Wiring, stopped: watch::Receiver<bool>) -> Result<Self, NotStarted> {
-        let wished = loaded.settings.web.listen;
-        let listener = bind(wished).await.map_err(|why| NotStarted::Page(wished, why))?;
-        let address = listener.local_addr()?;
-        let path = loaded.settings.data.join(SOCKET);
-        let local = OwnerListener::open(&path).map_err(|why| NotStarted::Socket(path, why))?;
-        let told = |mut stopped: watch::Receiver<bool>| async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-        };
-        let browser = axum::serve(
-            listener,
-            meerkat_web::router(wiring.clone()).into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(told(stopped.clone()));
-        let terminal = axum::serve(local, meerkat_web::local_router(wiring).into_make_service())
-            .with_graceful_shutdown(told(stopped));
-        let said = |result: io::Result<()>| {
-            if let Err(why) = result {
-                tracing::error!(%why, "a door of the page is closed");
-            }
-        };
-        let browser = tokio::spawn(async move { said(browser.await) });
-        let terminal = tokio::spawn(async move { said(terminal.await) });
-        Ok(Self { address, tasks: [browser, terminal] })
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    /// Waits for what is being answered; open event streams are cut at the deadline.
-    async fn close(self) {
-        for mut task in self.tasks {
-            if tokio::time::timeout(STOP_WITHIN, &mut task).await.is_err() {
-                task.abort();
-            }
-        }
-    }
-}
-
-/// The wished address, or another port of the same host if it is taken: a page elsewhere is better than none.
-async fn bind(wished: SocketAddr) -> io::Result<TcpListener> {
-    match TcpListener::bind(wished).await {
-        Err(why) if why.kind() == io::ErrorKind::AddrInUse => {
-            tracing::warn!(%wished, "another program serves at the page's address; a free port is used instead");
-            TcpListener::bind((wished.ip(), 0)).await
-        }
-        other => other,
-    }
-}
-
-fn greet(access: &Access, page: &Page, safe_mode: bool) -> Result<(), NotStarted> {
-    let mut out = io::stdout().lock();
-    if access.is_claimed() == Some(false) {
-        let token = access.issue_claim()?;
-        greeting::claim(&mut out, &page.url(), &token.url_fragment())?;
-    }
-    greeting::ready(&mut out, &page.url(), safe_mode)?;
-    Ok(())
-}
-
-/// Waits for SIGINT or SIGTERM; `true` if the engine ended before.
-async fn until_told_to_stop(engine: &std::thread::JoinHandle<()>) -> bool {
-    let mut look = tokio::time::interval(Duration::from_secs(1));
-    let signal = told();
-    tokio::pin!(signal);
-    loop {
-        tokio::select! {
-            () = &mut signal => return false,
-            _ = look.tick() => if engine.is_finished() { return true },
-        }
-    }
-}
-
-async fn told() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        tracing::error!("the system tells no signals; only a kill stops this node");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-}
-
-async fn stop_at_once() {
-    told().await;
-    tracing::warn!("stopped at once, as asked a second time");
-    std::process::exit(130);
-}
-
-async fn join(name: &str, thread: std::thread::JoinHandle<()>) {
+async fn join(name: &str, thread: JoinHandle<()>) {
     let joined = tokio::task::spawn_blocking(move || thread.join());
     match tokio::time::timeout(STOP_WITHIN * 2, joined).await {
         Ok(Ok(Ok(()))) => {}
         Ok(_) => tracing::error!(name, "a thread ended by a fault of ours"),
         Err(_) => tracing::warn!(name, "a thread did not end in time"),
-    }
-}
-
-/// Closes the store in order; what still holds it is let go by the end of the process, and the next start checks.
-fn close(store: Arc<Store>) {
-    match Arc::try_unwrap(store) {
-        Ok(store) => {
-            if let Err(why) = store.close() {
-                tracing::warn!(%why, "the store was not closed in order and is checked at the next start");
-            }
-        }
-        Err(_) => tracing::warn!("the store is still in use and is checked at the next start"),
     }
 }

@@ -40,6 +40,7 @@ pub type AccessRequest = (Vec<AccessWrite>, oneshot::Sender<Result<(), String>>)
 enum Work {
     Batch(Batch),
     Access(AccessRequest),
+    Alone(Box<dyn FnOnce() + Send>),
 }
 
 /// The way to the writer thread.
@@ -70,6 +71,13 @@ impl Writer {
         }
     }
 
+    /// Runs something between two batches: what must not meet a write.
+    pub fn alone(&self, work: impl FnOnce() + Send + 'static) {
+        if self.work.send(Work::Alone(Box::new(work))).is_err() {
+            tracing::error!("the writer thread is gone: nothing is saved any more");
+        }
+    }
+
     /// Hands over records of who may come in.
     pub fn access(&self, request: AccessRequest) {
         if self.work.send(Work::Access(request)).is_err() {
@@ -90,6 +98,7 @@ fn run(disk: &impl Disk, work: &Receiver<Work>, committed: &mpsc::UnboundedSende
                     return;
                 }
             }
+            Work::Alone(work) => work(),
             Work::Access((writes, told)) => {
                 let result = disk.commit_access(&writes).map_err(|e| e.to_string());
                 // Whoever asked may have given up; the records are written all the same.

@@ -1,0 +1,148 @@
+//! What the daemon keeps: the data folder with the store in it, checked, read at the start, closed at the end.
+
+use std::{io, sync::Arc, time::Duration};
+
+use meerkat_core::{Engine, Identity, Restored};
+use meerkat_documents::Shelf;
+use meerkat_protocols::{facts::Place, home::NodeNumber, wishes::Wishes};
+use meerkat_store::{CheckError, DataKey, Folder, Options, Reader, Store};
+use tokio::sync::watch;
+
+use crate::{
+    clock::Clock,
+    identity::Keys,
+    run::NotStarted,
+    settings::{self, Loaded, Pins},
+    threads::Writer,
+};
+
+/// Peers of an earlier time, with their addresses.
+pub(crate) type Remembered = Vec<(meerkat_protocols::mesh::Peer, Vec<String>)>;
+
+/// The store of a data folder that is ours, and who we are.
+pub(crate) struct Kept {
+    pub(crate) store: Arc<Store>,
+    pub(crate) keys: Keys,
+    pub(crate) identity: Identity,
+}
+
+impl Kept {
+    /// Takes the folder, opens the store and reads the keys; the first start makes all of them.
+    pub(crate) fn open(loaded: &Loaded, clock: Clock) -> Result<Self, NotStarted> {
+        settings::prepare_data(&loaded.settings.data)?;
+        let folder = Folder::take(&loaded.settings.data)?;
+        let key = DataKey::load_or_create(&folder)?;
+        let store = Store::open(&folder, &key, Options { wall: clock.now().wall, ..Options::default() })?;
+        let keys = Keys::load_or_create(&store)?;
+        let place = loaded.settings.node.place.map(|(latitude, longitude)| Place { latitude, longitude });
+        let identity = Identity { genesis: keys.genesis, node: NodeNumber(0), place };
+        Ok(Self { store: Arc::new(store), keys, identity })
+    }
+}
+
+/// Checks the store if that is due, and reads from it what the node needs, on a thread where it may take its time.
+pub(crate) async fn restore(
+    store: &Arc<Store>,
+    clock: Clock,
+    identity: &Identity,
+    loaded: &Loaded,
+) -> Result<(Engine, Shelf, Remembered), NotStarted> {
+    let (store, identity, pins) = (Arc::clone(store), identity.clone(), loaded.settings.pins.clone());
+    let read = tokio::task::spawn_blocking(move || {
+        if store.needs_check(clock.now().wall) {
+            check(&store, clock);
+        }
+        read(&store, clock, identity, &pins)
+    });
+    read.await.map_err(io::Error::other)?
+}
+
+fn check(store: &Store, clock: Clock) {
+    tracing::info!("checking the store; calls ring meanwhile");
+    match store.check(clock.now().wall) {
+        Ok(checked) if checked.intact => tracing::info!("the store is as it was written"),
+        Ok(_) => tracing::warn!("the store was repaired; what was saved just before the last stop may be gone"),
+        Err(why @ CheckError::Damaged { .. }) => tracing::error!(%why, "the store is damaged"),
+        Err(why) => tracing::error!(%why, "the store could not be checked"),
+    }
+}
+
+/// Looks every hour whether a week has passed, and then checks between two batches. Calls are decided from memory
+/// meanwhile; lists and history say that the store is being checked.
+pub(crate) async fn check_weekly(
+    store: Arc<Store>,
+    clock: Clock,
+    writer: Writer,
+    reader: watch::Sender<Option<Reader>>,
+) {
+    let reader = Arc::new(reader);
+    let hour = Duration::from_secs(3_600);
+    let mut hourly = tokio::time::interval_at(tokio::time::Instant::now() + hour, hour);
+    loop {
+        hourly.tick().await;
+        if !store.needs_check(clock.now().wall) {
+            continue;
+        }
+        let (store, reader) = (Arc::clone(&store), Arc::clone(&reader));
+        writer.alone(move || {
+            reader.send_replace(None);
+            check(&store, clock);
+            reader.send_replace(Some(store.reader()));
+        });
+    }
+}
+
+fn read(
+    store: &Store,
+    clock: Clock,
+    identity: Identity,
+    pins: &Pins,
+) -> Result<(Engine, Shelf, Remembered), NotStarted> {
+    let mut statements = Vec::new();
+    let found = store.reader().restore(|some| statements.extend(some.into_iter().map(|(_, sealed)| sealed)))?;
+    let mut actor = [0; 16];
+    getrandom::fill(&mut actor).map_err(io::Error::other)?;
+    let chunks = found.documents.into_iter().flat_map(|(id, chunks)| chunks.into_iter().map(move |c| (id, c)));
+    let (shelf, damages) = Shelf::load(actor, chunks);
+    for damage in damages {
+        tracing::error!(?damage, "a document is damaged; what can be read of it is used");
+    }
+    let (wishes, pinned) = pin(shelf.wishes().clone(), pins);
+    let own_slots = found.own_slots.into_iter().map(|(kind, day, next)| ((kind, day), next)).collect();
+    let mut engine = Engine::new(identity, Restored { wishes, pinned, own_slots, next_call: found.next_call });
+    for sealed in &statements {
+        engine.restore(sealed);
+    }
+    engine.restored(clock.now());
+    Ok((engine, shelf, found.peers))
+}
+
+/// Puts the values that the configuration file pins over the wishes, and names them.
+fn pin(mut wishes: Wishes, pins: &Pins) -> (Wishes, Vec<String>) {
+    let mut pinned = Vec::new();
+    if let Some(region) = &pins.region {
+        wishes.settings.region.clone_from(region);
+        pinned.push("region".to_owned());
+    }
+    if let Some(anonymous) = pins.anonymous {
+        wishes.settings.anonymous = anonymous;
+        pinned.push("anonymous".to_owned());
+    }
+    if let Some(invalid) = pins.invalid {
+        wishes.settings.invalid = invalid;
+        pinned.push("invalid".to_owned());
+    }
+    (wishes, pinned)
+}
+
+/// Closes the store in order; what still holds it is let go by the end of the process, and the next start checks.
+pub(crate) fn close(store: Arc<Store>) {
+    match Arc::try_unwrap(store) {
+        Ok(store) => {
+            if let Err(why) = store.close() {
+                tracing::warn!(%why, "the store was not closed in order and is checked at the next start");
+            }
+        }
+        Err(_) => tracing::warn!("the store is still in use and is checked at the next start"),
+    }
+}
