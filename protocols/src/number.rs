@@ -137,11 +137,16 @@ pub fn classify(raw: &str, home: Region) -> Caller {
     if text.starts_with('*') || text.starts_with('#') || EMERGENCY.contains(&digits.as_str()) {
         return Caller::Special(text.to_owned());
     }
+    // Digits of other scripts are digits too, or a caller would pass by writing them.
+    let digit_count = text.chars().filter(|c| c.is_numeric()).count();
     if text.chars().any(char::is_alphabetic) {
-        // "1-800-FLOWERS" comes from people, never from a line: a line with letters is a phone's name.
-        return Caller::Internal(text.to_owned());
+        // "1-800-FLOWERS" comes from people, never from a line: a line with letters is a phone's name. With as many digits
+        // as a number has it is rather a number with a letter added, so that it is not recognised.
+        let bare: String = text.chars().filter(|c| c.is_numeric() || *c == '+').collect();
+        let number = || parse(&bare, home).map_or_else(|| Caller::Invalid(text.to_owned()), Caller::Number);
+        return if digit_count < MIN_SUBSCRIBER_DIGITS { Caller::Internal(text.to_owned()) } else { number() };
     }
-    if !text.starts_with('+') && digits.len() < MIN_SUBSCRIBER_DIGITS {
+    if !text.starts_with('+') && (1..MIN_SUBSCRIBER_DIGITS).contains(&digit_count) {
         return Caller::Special(text.to_owned());
     }
     parse(text, home).map_or_else(|| Caller::Invalid(text.to_owned()), Caller::Number)
@@ -243,6 +248,19 @@ mod tests {
             assert!(matches!(classify(s, de()), Caller::Invalid(_)), "{s}: {:?}", classify(s, de()));
         }
         assert_eq!(classify("kitchen", de()), Caller::Internal("kitchen".into()));
+    }
+
+    #[test]
+    fn a_number_is_recognised_whatever_a_caller_adds_to_it() {
+        for s in ["+4930901820x", "caller+4930901820", "０３０９０１８２０", "\u{200b}030901820"] {
+            assert_eq!(classify(s, de()), Caller::Number(E164(4_930_901_820)), "{s}");
+        }
+        for s in ["...", "-", "abc999999999999999"] {
+            assert!(matches!(classify(s, de()), Caller::Invalid(_)), "{s}: {:?}", classify(s, de()));
+        }
+        for s in ["kitchen", "fon 2", "12345x"] {
+            assert!(matches!(classify(s, de()), Caller::Internal(_)), "{s}");
+        }
     }
 
     #[test]

@@ -155,3 +155,31 @@ fn who_called_us_is_not_written_down_and_an_address_only_once() {
     }
     assert_eq!(batches(&mut world), 1_001);
 }
+
+#[test]
+fn four_nodes_that_answer_for_each_other_learn_what_one_another_say() {
+    let mut nodes: Vec<World> =
+        (0..4).map(|n| World::answering_for(n, &(0..4).filter(|m| *m != n).collect::<Vec<_>>())).collect();
+    let pass_on = |nodes: &mut Vec<World>| {
+        for from in 0..4u16 {
+            for sealed in std::mem::take(&mut nodes[usize::from(from)].published) {
+                for node in nodes.iter_mut().filter(|node| node.number != from) {
+                    node.hear(from, &sealed);
+                }
+            }
+        }
+    };
+    for node in &mut nodes[..3] {
+        assert!(node.report(SPAMMER, Category::Robocall).is_ok());
+    }
+    pass_on(&mut nodes);
+    for node in &mut nodes {
+        assert_eq!(node.verdict(SPAMMER), Verdict::Block, "node {}", node.number);
+    }
+    assert!(nodes[1].ask(Command::Retract { number: "030 901820".into() }).is_some_and(|r| r.is_ok()));
+    pass_on(&mut nodes);
+    for node in &mut nodes {
+        assert_eq!(node.verdict(SPAMMER), Verdict::Challenge, "node {}", node.number);
+        assert_eq!(node.alarms(), Vec::<&str>::new());
+    }
+}
