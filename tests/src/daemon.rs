@@ -80,8 +80,12 @@ impl Daemon {
     /// # Panics
     /// If it ends or is not ready within [`PATIENCE`]; with its log.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers build it in place: `Setup { peers, ..Setup::default() }`"
+    )]
     pub fn start(setup: Setup) -> Self {
-        let mut daemon = Self::spawn(setup);
+        let mut daemon = Self::spawn(&setup);
         daemon.wait_ready();
         daemon
     }
@@ -91,11 +95,11 @@ impl Daemon {
     /// # Panics
     /// If the process cannot be started.
     #[must_use]
-    pub fn spawn(setup: Setup) -> Self {
+    pub fn spawn(setup: &Setup) -> Self {
         let folder = setup.data.is_none().then(|| tempfile::tempdir().expect("a temporary folder"));
         let data = setup.data.clone().unwrap_or_else(|| folder.as_ref().expect("made above").path().join("data"));
         let web = setup.web.clone().unwrap_or_else(|| format!("127.0.0.1:{}", free_port()));
-        let mut child = command(&setup, &data, &web).spawn().expect("the daemon starts");
+        let mut child = command(setup, &data, &web).spawn().expect("the daemon starts");
         let log = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
         let (sender, lines) = channel();
         let stdout = child.stdout.take().expect("piped");

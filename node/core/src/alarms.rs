@@ -21,6 +21,8 @@ pub enum Alarm {
     ClockNotSet,
     /// A vouched neighbour's home has signed two statements in one slot.
     NeighbourEquivocates(meerkat_protocols::home::HomeId),
+    /// What the store kept is damaged; the text says what of it.
+    StoreDamaged(String),
 }
 
 impl Alarm {
@@ -35,6 +37,7 @@ impl Alarm {
             Self::NetworkTrouble(_) => "network_trouble",
             Self::ClockNotSet => "clock_not_set",
             Self::NeighbourEquivocates(_) => "neighbour_equivocates",
+            Self::StoreDamaged(_) => "store_damaged",
         }
     }
 
@@ -56,6 +59,9 @@ impl Alarm {
             Self::ClockNotSet => {
                 "The clock is not set: calls are screened, but nothing can be reported and nothing expires. Connect to the internet once or set the clock.".into()
             }
+            Self::StoreDamaged(what) => {
+                format!("The memory card or disk has altered what was saved: {what}. What is damaged is not used; calls are still screened. Make a copy of the data folder and replace the card soon.")
+            }
             Self::NeighbourEquivocates(home) => format!(
                 "The home {} has contradicted itself under its own signature. Its word counts for nothing here until you have spoken to that neighbour.",
                 home.short()
@@ -73,6 +79,7 @@ impl Alarm {
             Self::NetworkTrouble(_) => (4, String::new()),
             Self::ClockNotSet => (5, String::new()),
             Self::NeighbourEquivocates(home) => (6, home.to_string()),
+            Self::StoreDamaged(_) => (7, String::new()),
         }
     }
 }

@@ -27,6 +27,8 @@ pub enum Input {
     Done(JobId, Done),
     /// A batch is on disk, or is not: then the store's word says why.
     Committed(BatchId, Result<(), String>),
+    /// What the store kept is damaged; the text says what of it.
+    Damaged(String),
     /// The time of `next_wakeup` has come.
     Wake,
 }

@@ -122,6 +122,7 @@ impl Node {
             Input::Done(job, Done::Verified(holds)) => self.verified(now, job, holds),
             Input::Done(job, Done::Edited(result)) => self.edited(job, result),
             // The engine's own business: it tells what concerns the node by `saving`.
+            Input::Damaged(what) => self.raise(now, Alarm::StoreDamaged(what)),
             Input::Committed(..) | Input::Wake => {}
         }
         self.look_at_clock(now);

@@ -10,10 +10,10 @@ use fast_qr::QRBuilder;
 pub(crate) fn claim(out: &mut impl Write, page: &str, fragment: &str) -> std::io::Result<()> {
     let link = format!("{page}/{fragment}");
     writeln!(out, "\nThis node has no admin yet. Open this link once to become it:\n\n  {link}\n")?;
-    if std::io::stdout().is_terminal() {
-        if let Ok(code) = QRBuilder::new(link).build() {
-            writeln!(out, "{}", code.to_str())?;
-        }
+    if std::io::stdout().is_terminal()
+        && let Ok(code) = QRBuilder::new(link).build()
+    {
+        writeln!(out, "{}", code.to_str())?;
     }
     writeln!(out, "The link works once. `meerkat admin claim` makes a new one.\n")
 }

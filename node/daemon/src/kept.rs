@@ -2,18 +2,18 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use meerkat_core::{Engine, Identity, Restored};
+use meerkat_core::{Engine, Identity, Input, Restored};
 use meerkat_documents::Shelf;
 use meerkat_protocols::{facts::Place, home::NodeNumber, wishes::Wishes};
 use meerkat_store::{CheckError, DataKey, Folder, Options, Reader, Store};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     clock::Clock,
     identity::Keys,
     run::NotStarted,
     settings::{self, Loaded, Pins},
-    threads::Writer,
+    threads::{Stored, Writer},
 };
 
 /// Peers of an earlier time, with their addresses.
@@ -49,22 +49,25 @@ pub(crate) async fn restore(
 ) -> Result<(Engine, Shelf, Remembered), NotStarted> {
     let (store, identity, pins) = (Arc::clone(store), identity.clone(), loaded.settings.pins.clone());
     let read = tokio::task::spawn_blocking(move || {
-        if store.needs_check(clock.now().wall) {
-            check(&store, clock);
-        }
-        read(&store, clock, identity, &pins)
+        let damage = if store.needs_check(clock.now().wall) { check(&store, clock) } else { None };
+        read(&store, clock, identity, &pins, damage)
     });
     read.await.map_err(io::Error::other)?
 }
 
-fn check(store: &Store, clock: Clock) {
+/// Checks the store and says what is damaged beyond repair, for the person who can change the card.
+fn check(store: &Store, clock: Clock) -> Option<String> {
     tracing::info!("checking the store; calls ring meanwhile");
     match store.check(clock.now().wall) {
         Ok(checked) if checked.intact => tracing::info!("the store is as it was written"),
         Ok(_) => tracing::warn!("the store was repaired; what was saved just before the last stop may be gone"),
-        Err(why @ CheckError::Damaged { .. }) => tracing::error!(%why, "the store is damaged"),
+        Err(why @ CheckError::Damaged { .. }) => {
+            tracing::error!(%why, "the store is damaged");
+            return Some(why.to_string());
+        }
         Err(why) => tracing::error!(%why, "the store could not be checked"),
     }
+    None
 }
 
 /// Looks every hour whether a week has passed, and then checks between two batches. Calls are decided from memory
@@ -74,6 +77,7 @@ pub(crate) async fn check_weekly(
     clock: Clock,
     writer: Writer,
     reader: watch::Sender<Option<Reader>>,
+    engine: mpsc::UnboundedSender<Stored>,
 ) {
     let reader = Arc::new(reader);
     let hour = Duration::from_secs(3_600);
@@ -83,10 +87,13 @@ pub(crate) async fn check_weekly(
         if !store.needs_check(clock.now().wall) {
             continue;
         }
-        let (store, reader) = (Arc::clone(&store), Arc::clone(&reader));
+        let (store, reader, engine) = (Arc::clone(&store), Arc::clone(&reader), engine.clone());
         writer.alone(move || {
             reader.send_replace(None);
-            check(&store, clock);
+            if let Some(damage) = check(&store, clock) {
+                // An engine that has ended has nobody left to tell.
+                let _ = engine.send(Stored::Damaged(damage));
+            }
             reader.send_replace(Some(store.reader()));
         });
     }
@@ -97,6 +104,7 @@ fn read(
     clock: Clock,
     identity: Identity,
     pins: &Pins,
+    damage: Option<String>,
 ) -> Result<(Engine, Shelf, Remembered), NotStarted> {
     let mut statements = Vec::new();
     let found = store.reader().restore(|some| statements.extend(some.into_iter().map(|(_, sealed)| sealed)))?;
@@ -104,7 +112,7 @@ fn read(
     getrandom::fill(&mut actor).map_err(io::Error::other)?;
     let chunks = found.documents.into_iter().flat_map(|(id, chunks)| chunks.into_iter().map(move |c| (id, c)));
     let (shelf, damages) = Shelf::load(actor, chunks);
-    for damage in damages {
+    for damage in &damages {
         tracing::error!(?damage, "a document is damaged; what can be read of it is used");
     }
     let (wishes, pinned) = pin(shelf.wishes().clone(), pins);
@@ -114,7 +122,15 @@ fn read(
         engine.restore(sealed);
     }
     engine.restored(clock.now());
+    let unreadable = found.damaged + damages.len();
+    if let Some(damage) = damage.or_else(|| (unreadable > 0).then(|| unreadable_words(unreadable))) {
+        engine.handle(clock.now(), Input::Damaged(damage));
+    }
     Ok((engine, shelf, found.peers))
+}
+
+fn unreadable_words(count: usize) -> String {
+    if count == 1 { "one saved value cannot be read".into() } else { format!("{count} saved values cannot be read") }
 }
 
 /// Puts the values that the configuration file pins over the wishes, and names them.

@@ -134,7 +134,7 @@ impl Running {
         // The page.
         let (stop, stopped) = watch::channel(false);
         let (committed_in, committed) = mpsc::unbounded_channel();
-        let (writer, writer_thread) = Writer::start(Arc::clone(&store), committed_in)?;
+        let (writer, writer_thread) = Writer::start(Arc::clone(&store), committed_in.clone())?;
         let first_look = Engine::new(identity.clone(), Restored::default()).snapshot(clock.now());
         let (snapshot_in, snapshot) = watch::channel(Arc::new(first_look));
         let events = EventLog::new(store.raise_event_floor(EVENTS_A_RUN)?, web_clock(clock), snapshot.clone());
@@ -156,7 +156,8 @@ impl Running {
         let (engine, shelf, remembered) = kept::restore(&store, clock, &identity, loaded).await?;
         access.restore_from(&store.reader())?;
         reader_in.send_replace(Some(store.reader()));
-        let weekly = tokio::spawn(kept::check_weekly(Arc::clone(&store), clock, writer.clone(), reader_in));
+        let weekly =
+            tokio::spawn(kept::check_weekly(Arc::clone(&store), clock, writer.clone(), reader_in, committed_in));
 
         // The neighbourhood and the engine.
         let (orders, network_events, network) = network(loaded, keys.network.clone(), remembered);

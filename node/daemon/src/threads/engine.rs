@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
 
 use meerkat_core::{Command, CommandId, Deed, Done, Engine, Event, Input, JobId, Refusal, Reply, Snapshot};
-use meerkat_protocols::{batch::BatchId, mesh, phone};
+use meerkat_protocols::{mesh, phone};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
-use super::{Jobs, Writer};
+use super::{Jobs, Stored, Writer};
 use crate::clock::Clock;
 
 /// How long a change may wait to be seen by those who only look, if nobody was told of it.
@@ -37,7 +37,7 @@ pub struct Doors {
     /// What the telephone gateways report.
     pub phone: mpsc::Receiver<phone::Event>,
     /// What the writer has done.
-    pub committed: mpsc::UnboundedReceiver<(BatchId, Result<(), String>)>,
+    pub committed: mpsc::UnboundedReceiver<Stored>,
     /// What the workers have done.
     pub done: mpsc::UnboundedReceiver<(JobId, Done)>,
     /// What people ask.
@@ -133,7 +133,7 @@ impl EngineThread {
             tokio::select! {
                 biased;
                 Some(event) = phone.recv() => return Some(Input::Phone(event)),
-                Some((batch, result)) = committed.recv() => return Some(Input::Committed(batch, result)),
+                Some(stored) = committed.recv() => return Some(told(stored)),
                 Some((job, result)) = done.recv() => return Some(Input::Done(job, result)),
                 Some((command, answer)) = commands.recv() => {
                     let id = CommandId(self.next_command);
@@ -208,16 +208,23 @@ impl EngineThread {
         self.deal_out();
         while !self.engine.is_saved() {
             let committed = tokio::time::timeout_at(deadline, self.doors.committed.recv()).await;
-            let Ok(Some((batch, result))) = committed else {
+            let Ok(Some(stored)) = committed else {
                 tracing::warn!("stopped before the disk took the last writes");
                 return;
             };
-            if result.is_err() {
+            if let Stored::Batch(_, Err(_)) = stored {
                 return;
             }
-            self.engine.handle(self.clock.now(), Input::Committed(batch, result));
+            self.engine.handle(self.clock.now(), told(stored));
             self.engine.flush(self.clock.now());
             self.deal_out();
         }
+    }
+}
+
+fn told(stored: Stored) -> Input {
+    match stored {
+        Stored::Batch(batch, result) => Input::Committed(batch, result),
+        Stored::Damaged(what) => Input::Damaged(what),
     }
 }

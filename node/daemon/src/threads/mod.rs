@@ -9,4 +9,4 @@ mod writer;
 
 pub use engine::{Ask, Doors, EngineThread, EventSink, Ports};
 pub use jobs::{Jobs, Voice};
-pub use writer::{AccessRequest, Disk, Writer};
+pub use writer::{AccessRequest, Disk, Stored, Writer};

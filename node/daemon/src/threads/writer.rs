@@ -37,6 +37,15 @@ impl Disk for std::sync::Arc<Store> {
 /// Records of who may come in, and who waits to hear that they are saved, or in the store's words why not.
 pub type AccessRequest = (Vec<AccessWrite>, oneshot::Sender<Result<(), String>>);
 
+/// What the writer tells the engine.
+#[derive(Debug)]
+pub enum Stored {
+    /// A batch is on disk, or is not: then the store's word says why.
+    Batch(BatchId, Result<(), String>),
+    /// What was kept is damaged; the text says what of it.
+    Damaged(String),
+}
+
 enum Work {
     Batch(Batch),
     Access(AccessRequest),
@@ -54,10 +63,7 @@ impl Writer {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(
-        disk: impl Disk,
-        committed: mpsc::UnboundedSender<(BatchId, Result<(), String>)>,
-    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+    pub fn start(disk: impl Disk, committed: mpsc::UnboundedSender<Stored>) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (work, receiver) = channel();
         let thread =
             std::thread::Builder::new().name("writer".into()).spawn(move || run(&disk, &receiver, &committed))?;
@@ -86,7 +92,7 @@ impl Writer {
     }
 }
 
-fn run(disk: &impl Disk, work: &Receiver<Work>, committed: &mpsc::UnboundedSender<(BatchId, Result<(), String>)>) {
+fn run(disk: &impl Disk, work: &Receiver<Work>, committed: &mpsc::UnboundedSender<Stored>) {
     while let Ok(next) = work.recv() {
         match next {
             Work::Batch(batch) => {
@@ -94,7 +100,7 @@ fn run(disk: &impl Disk, work: &Receiver<Work>, committed: &mpsc::UnboundedSende
                 if let Err(why) = &result {
                     tracing::warn!(writes = batch.writes.len(), why, "a batch could not be saved");
                 }
-                if committed.send((batch.id, result)).is_err() {
+                if committed.send(Stored::Batch(batch.id, result)).is_err() {
                     return;
                 }
             }

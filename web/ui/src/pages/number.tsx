@@ -99,10 +99,12 @@ function Assessment({ of }: { of: NumberPage }) {
             <li key={reason.code}>{reason.words}</li>
           ))}
         </ul>
-        <p class="assessment-figures">
-          <Meter value={risk} label={t("call.risk", { n: share(risk) })} tone={verdict} />
-          <Meter value={of.reputation} label={t("number.reputation", { n: share(of.reputation) })} tone="neutral" />
-        </p>
+        {of.kind === "number" && (
+          <p class="assessment-figures">
+            <Meter value={risk} label={t("call.risk", { n: share(risk) })} tone={verdict} />
+            <Meter value={of.reputation} label={t("number.reputation", { n: share(of.reputation) })} tone="neutral" />
+          </p>
+        )}
       </div>
     </section>
   );
