@@ -6,6 +6,7 @@
 
 pub mod caller;
 pub mod daemon;
+pub mod evening;
 pub mod namespace;
 pub mod seed;
 pub mod sip;

@@ -1,6 +1,7 @@
 //! The one integration binary: what a user would notice, tried on real processes, and the rules of the house.
 
 mod architecture;
+mod browser;
 mod faults;
 mod first_light;
 mod neighbourhood;

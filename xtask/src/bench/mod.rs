@@ -6,6 +6,7 @@
 mod build;
 mod calls;
 mod disk;
+mod house;
 mod list;
 mod memory;
 mod page;
@@ -66,7 +67,17 @@ impl Row {
     }
 }
 
-const BENCHES: &[Bench] = &[start::BENCH, memory::BENCH, page::BENCH, list::BENCH, disk::BENCH, build::BENCH];
+const BENCHES: &[Bench] = &[
+    house::INVITE,
+    house::SILENCED,
+    house::REPORT,
+    start::BENCH,
+    memory::BENCH,
+    page::BENCH,
+    list::BENCH,
+    disk::BENCH,
+    build::BENCH,
+];
 
 /// How `cargo xtask bench` is called.
 #[derive(Args)]

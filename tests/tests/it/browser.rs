@@ -1,0 +1,35 @@
+//! The page in a real browser, as a person walks through it: every page in both themes and at two widths, by keyboard, and
+//! as somebody who cannot see it.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use meerkat_tests::evening::{Evening, SPAMMER};
+use serde_json::Value;
+
+/// Where the pictures go, to be looked at; those in the documents are copies of some of them.
+fn pictures() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("page")
+}
+
+#[test]
+fn a_person_finds_everything_on_the_page_and_nothing_of_it_is_wrong() {
+    let evening = Evening::live();
+    let token = evening.home.claim().expect("a fresh node has a claim link").to_owned();
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("browser");
+    let output = Command::new("node")
+        .arg("walk.mjs")
+        .args([&format!("http://{}", evening.home.web()), &token])
+        .arg(pictures())
+        .args(["--number", SPAMMER])
+        .current_dir(folder)
+        .output()
+        .expect("node starts");
+    let report = fs::read_to_string(pictures().join("report.json"));
+    let report = report.unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+    let report: Value = serde_json::from_str(&report).expect("the walk reports in JSON");
+    assert_eq!(report["failures"], Value::Array(Vec::new()), "{}", report["failures"]);
+    assert_eq!(report["axe_violations"], 0);
+    assert!(output.status.success());
+    // Every page was looked at, in every theme and width.
+    assert!(report["pages"].as_array().is_some_and(|pages| pages.len() >= 48), "{report}");
+}
