@@ -31,7 +31,7 @@ mod tests;
 mod wiring;
 mod words;
 
-pub use access::{Access, AccessOrder, AccessRecord, ClaimToken, Role};
+pub use access::{Access, AccessOrder, AccessRecord, ClaimToken, REQUESTS_PER_MINUTE, Role};
 pub use events::EventLog;
 pub use openapi::openapi_document;
 pub use problem::Problem;

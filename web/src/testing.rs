@@ -173,6 +173,7 @@ impl Site {
             version: "0.1.0".into(),
             node_name: "Attic".into(),
             allowed_hosts: vec!["meerkat.local".into()],
+            requests_per_minute: crate::REQUESTS_PER_MINUTE,
             ..Machine::default()
         };
         let access = Access::new(writes, Arc::clone(&clock));

@@ -68,6 +68,10 @@ pub struct Machine {
     pub allowed_hosts: Vec<String>,
     /// Whether the page is served over HTTPS.
     pub https: bool,
+    /// Requests of one session, key or address in a minute; [`REQUESTS_PER_MINUTE`] unless told otherwise.
+    ///
+    /// [`REQUESTS_PER_MINUTE`]: crate::REQUESTS_PER_MINUTE
+    pub requests_per_minute: u32,
 }
 
 /// Where a value of the configuration comes from.

@@ -187,7 +187,8 @@ fn stored(dir: &Path, key: &DataKey) -> Result<(), Box<dyn Error>> {
     store.check(None)?;
     figure("check_ms", begin.elapsed().as_secs_f64() * 1e3);
     let begin = Instant::now();
-    let restored = store.reader().restore(drop)?;
+    let mut restored = store.reader().restore()?;
+    store.reader().statements(&mut restored, drop)?;
     figure("restore_ms", begin.elapsed().as_secs_f64() * 1e3);
     figure("restored_statements", restored.statements as f64);
     // A power cut: the file as it stands while it is open.

@@ -33,7 +33,7 @@ const MAX_SEQ_GAP: u64 = 1_024;
 /// Where the next sequence stands when the log has been emptied.
 const CALL_FLOOR: &str = "call floor";
 
-/// What was stored, but for the statements, which were streamed.
+/// What was stored, but for the statements, which are streamed by [`Reader::statements`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Restored {
     /// The next free slot of ours by kind and day.
@@ -44,7 +44,7 @@ pub struct Restored {
     pub peers: Vec<(Peer, Vec<String>)>,
     /// The sequence of the next call.
     pub next_call: Seq,
-    /// How many statements were streamed.
+    /// How many statements were given.
     pub statements: usize,
     /// How many values were left out because they are damaged.
     pub damaged: usize,
@@ -82,12 +82,11 @@ impl fmt::Debug for Identity {
 }
 
 impl Reader {
-    /// Reads what a node needs at its start. `statements` gets some thousands at a time, in no particular order; no
-    /// transaction is open while it runs.
+    /// Reads what a node needs at its start.
     ///
     /// # Errors
     /// [`ReadError::Unavailable`]. Damaged values are left out and counted: they never keep the phone from starting.
-    pub fn restore(&self, mut statements: impl FnMut(Vec<(StatementId, Sealed)>)) -> Result<Restored, ReadError> {
+    pub fn restore(&self) -> Result<Restored, ReadError> {
         let mut restored = Restored::default();
         self.handle.read(|reading| {
             own_slots(reading, &mut restored)?;
@@ -96,14 +95,27 @@ impl Reader {
             restored.next_call = next_call(reading, self.handle.node(), &mut restored)?;
             Ok(())
         })?;
+        Ok(restored)
+    }
+
+    /// Gives all statements, some thousands at a time and in no particular order, so that no more than those lie in
+    /// memory twice; no transaction is open while `take` runs. They and the damaged ones are counted in `restored`.
+    ///
+    /// # Errors
+    /// As [`Reader::restore`].
+    pub fn statements(
+        &self,
+        restored: &mut Restored,
+        mut take: impl FnMut(Vec<(StatementId, Sealed)>),
+    ) -> Result<(), ReadError> {
         let mut from = Some([0; 32]);
         while let Some(first) = from {
             let mut some = Vec::with_capacity(STATEMENTS_AT_ONCE);
-            from = self.handle.read(|reading| next_statements(reading, first, &mut some, &mut restored))?;
+            from = self.handle.read(|reading| next_statements(reading, first, &mut some, restored))?;
             restored.statements += some.len();
-            statements(some);
+            take(some);
         }
-        Ok(restored)
+        Ok(())
     }
 
     /// A secret or record of the node by its name.

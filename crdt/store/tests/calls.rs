@@ -128,7 +128,7 @@ fn expired_calls_leave_with_all_that_is_counted_about_them() {
     assert_eq!(reader.number(number(43)).unwrap().calls, 1);
     assert_eq!(store.expire_calls(Day(u16::MAX), 1_000).unwrap(), 56);
     assert_eq!(reader.counts().unwrap(), meerkat_store::Counts::default());
-    assert_eq!(reader.restore(|_| {}).unwrap().next_call, Seq(200));
+    assert_eq!(reader.restore().unwrap().next_call, Seq(200));
 }
 
 #[test]

@@ -88,7 +88,8 @@ impl Content {
 
     fn of(store: &Store) -> Self {
         let mut statements = BTreeMap::new();
-        let restored = store.reader().restore(|some| statements.extend(some)).unwrap();
+        let mut restored = store.reader().restore().unwrap();
+        store.reader().statements(&mut restored, |some| statements.extend(some)).unwrap();
         assert_eq!(restored.damaged, 0);
         Self {
             calls: restored.next_call.0,

@@ -106,21 +106,21 @@ fn read(
     pins: &Pins,
     damage: Option<String>,
 ) -> Result<(Engine, Shelf, Remembered), NotStarted> {
-    let mut statements = Vec::new();
-    let found = store.reader().restore(|some| statements.extend(some.into_iter().map(|(_, sealed)| sealed)))?;
+    let reader = store.reader();
+    let mut found = reader.restore()?;
     let mut actor = [0; 16];
     getrandom::fill(&mut actor).map_err(io::Error::other)?;
-    let chunks = found.documents.into_iter().flat_map(|(id, chunks)| chunks.into_iter().map(move |c| (id, c)));
+    let chunks = std::mem::take(&mut found.documents)
+        .into_iter()
+        .flat_map(|(id, chunks)| chunks.into_iter().map(move |c| (id, c)));
     let (shelf, damages) = Shelf::load(actor, chunks);
     for damage in &damages {
         tracing::error!(?damage, "a document is damaged; what can be read of it is used");
     }
     let (wishes, pinned) = pin(shelf.wishes().clone(), pins);
-    let own_slots = found.own_slots.into_iter().map(|(kind, day, next)| ((kind, day), next)).collect();
+    let own_slots = found.own_slots.iter().map(|&(kind, day, next)| ((kind, day), next)).collect();
     let mut engine = Engine::new(identity, Restored { wishes, pinned, own_slots, next_call: found.next_call });
-    for sealed in &statements {
-        engine.restore(sealed);
-    }
+    reader.statements(&mut found, |some| some.iter().for_each(|(_, sealed)| engine.restore(sealed)))?;
     engine.restored(clock.now());
     let unreadable = found.damaged + damages.len();
     if let Some(damage) = damage.or_else(|| (unreadable > 0).then(|| unreadable_words(unreadable))) {

@@ -24,6 +24,7 @@ pub(crate) fn describe(loaded: &Loaded, peer: Peer) -> Machine {
         safe_mode: loaded.safe_mode,
         allowed_hosts: settings.web.hosts.clone(),
         https: false,
+        requests_per_minute: settings.web.requests_per_minute,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     Wiring,
     access::{
         Role,
-        limits::{API_PER_MINUTE, Counted, Network},
+        limits::{Counted, Network},
         roles::{Need, methods, need},
         routes::cookie_token,
         secrets,
@@ -182,7 +182,12 @@ fn limit(gate: &Gate, request: &Request, caller: &Caller) -> Result<(), Problem>
         }
     };
     let now = (gate.wiring.clock)();
-    gate.wiring.access.0.limits.take(who, API_PER_MINUTE, now.mono_ms).map_err(Problem::too_many)
+    gate.wiring
+        .access
+        .0
+        .limits
+        .take(who, gate.wiring.machine.requests_per_minute, now.mono_ms)
+        .map_err(Problem::too_many)
 }
 
 fn permit(caller: &Caller, needs: Need) -> Result<(), Problem> {

@@ -6,8 +6,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Requests of one session, key or address in a minute.
-pub(crate) const API_PER_MINUTE: u32 = 1_000;
+/// Requests of one session, key or address in a minute, unless told otherwise: three pages that all reload each second.
+pub const REQUESTS_PER_MINUTE: u32 = 1_000;
 /// Attempts to sign in from one address in a minute.
 pub(crate) const LOGINS_PER_MINUTE: u32 = 5;
 const MINUTE_MS: u64 = 60_000;

@@ -16,6 +16,7 @@ mod sessions;
 
 pub use book::{Access, AccessOrder, AccessRecord};
 pub use claim::ClaimToken;
+pub use limits::REQUESTS_PER_MINUTE;
 pub use records::Role;
 
 pub(crate) use door::{Caller, Door, Gate, enter, hosts};

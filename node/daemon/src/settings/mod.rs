@@ -30,10 +30,11 @@ pub const DEFAULT_LISTEN: [&str; 4] =
     ["/ip4/0.0.0.0/tcp/4787", "/ip6/::/tcp/4787", "/ip4/0.0.0.0/udp/4787/quic-v1", "/ip6/::/udp/4787/quic-v1"];
 
 /// Every setting outside the telephone lines, as the file spells it.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "data",
     "web.listen",
     "web.hosts",
+    "web.requests_per_minute",
     "network.listen",
     "network.peers",
     "network.mdns",
@@ -72,6 +73,8 @@ pub struct Web {
     pub listen: SocketAddr,
     /// Names by which browsers may call it, beside addresses and `localhost`.
     pub hosts: Vec<String>,
+    /// Requests of one session, key or address in a minute.
+    pub requests_per_minute: u32,
 }
 
 /// How peers are reached.
@@ -160,6 +163,10 @@ fn web(layers: &mut Layers) -> Web {
     Web {
         listen: layers.take("web.listen", default, values::socket),
         hosts: layers.take("web.hosts", Vec::new(), |raw| values::list(raw, values::host)),
+        requests_per_minute: layers.take("web.requests_per_minute", meerkat_web::REQUESTS_PER_MINUTE, |raw| {
+            // Less would starve the page itself; more than a machine can answer is no limit.
+            values::whole(raw, 60, 100_000_000)
+        }),
     }
 }
 
