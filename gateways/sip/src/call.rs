@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::desk::Reported;
-use crate::line::{Line, Place, drive_to_end};
+use crate::line::{Line, Place};
 use crate::settings::BlockBy;
 use crate::{identity, sdp};
 
@@ -85,7 +85,7 @@ pub(crate) async fn attend(line: Arc<Line>, endpoint: EndpointInnerRef, mut tran
         () = line.stopped.cancelled() => {}
     }
     drop(place);
-    drive_to_end(&line, transaction).await;
+    // Nothing more is received: the stack says once that a transaction is over, and whoever asks again waits for ever.
 }
 
 /// Runs the logic of a call; when it panics the call passes.
@@ -376,6 +376,38 @@ mod tests {
         heard
     }
 
+    fn invite(id: u8) -> String {
+        format!(
+            "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;rport;branch=z9hG4bK{id}\r\nFrom: <sip:c@d>;tag={id}\r\n\
+             To: <sip:a@b>\r\nCall-ID: {id}\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+        )
+    }
+
+    /// Each call once left 20 kB behind: 2 GB after 100,000 calls.
+    #[tokio::test]
+    async fn a_call_that_is_over_leaves_nothing_behind() {
+        let mut settings = LineSettings::direct("home", ([127, 0, 0, 1], 0).into());
+        settings.hold_ms = 100;
+        let (events, _seen) = mpsc::channel(16);
+        let (_acts, acts) = mpsc::channel(16);
+        let gateway = crate::start(vec![settings], events, acts, Arc::new(AtomicU64::new(1))).expect("a gateway");
+        let line = gateway.line("home").expect("the line");
+        line.fault.store(true, Ordering::Relaxed);
+        let caller = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+        caller.connect(gateway.address("home").expect("an address")).await.expect("a way");
+        caller.send(invite(1).as_bytes()).await.expect("sent");
+        assert_eq!(heard(&caller, 3).await, ["100", "180", "480"]);
+        assert_eq!(line.requests.len(), 1, "the answer may have to be repeated");
+        caller
+            .send(invite(1).replacen("INVITE", "ACK", 1).replace("1 INVITE", "1 ACK").as_bytes())
+            .await
+            .expect("sent");
+        line.requests.close();
+        // T4, 5 s, after the ACK (RFC 3261 17.2.1, timer I).
+        let over = tokio::time::timeout(Duration::from_secs(30), line.requests.wait()).await;
+        assert!(over.is_ok(), "what served the call is gone when the call is");
+    }
+
     #[tokio::test]
     async fn a_panic_in_one_call_lets_that_call_ring_and_leaves_the_next_alone() {
         let mut settings = LineSettings::direct("home", ([127, 0, 0, 1], 0).into());
@@ -387,12 +419,6 @@ mod tests {
         line.fault.store(true, Ordering::Relaxed);
         let caller = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
         caller.connect(gateway.address("home").expect("an address")).await.expect("a way");
-        let invite = |id: u8| {
-            format!(
-                "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;rport;branch=z9hG4bK{id}\r\nFrom: <sip:c@d>;tag={id}\r\n\
-                 To: <sip:a@b>\r\nCall-ID: {id}\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
-            )
-        };
         caller.send(invite(1).as_bytes()).await.expect("sent");
         assert_eq!(heard(&caller, 3).await, ["100", "180", "480"]);
         assert_eq!(line.counters.read().failed_open, 1);

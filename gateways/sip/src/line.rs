@@ -46,6 +46,8 @@ pub(crate) struct Line {
     /// Cancelled when its sockets shall close.
     pub(crate) stopped: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// One for each request being served, until its transaction is over.
+    pub(crate) requests: TaskTracker,
     state: Mutex<Option<LineState>>,
     bound: Mutex<Option<SocketAddr>>,
     /// The address under which the router reaches this line.
@@ -83,6 +85,7 @@ impl Line {
             stop,
             stopped: CancellationToken::new(),
             tasks,
+            requests: TaskTracker::new(),
             state: Mutex::default(),
             bound: Mutex::default(),
             own: Mutex::default(),
@@ -316,7 +319,7 @@ async fn dispatch(
             },
             () = line.stopped.cancelled() => return,
         };
-        tokio::spawn(receive(Arc::clone(&line), Arc::clone(&endpoint), transaction));
+        line.requests.spawn(receive(Arc::clone(&line), Arc::clone(&endpoint), transaction));
     }
 }
 
