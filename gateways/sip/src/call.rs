@@ -383,18 +383,25 @@ mod tests {
         )
     }
 
+    /// A line whose first call panics, what it reports, and a caller.
+    async fn faulty_line() -> (crate::Gateway, mpsc::Receiver<Event>, UdpSocket) {
+        let mut settings = LineSettings::direct("home", ([127, 0, 0, 1], 0).into());
+        settings.hold_ms = 100;
+        let (events, seen) = mpsc::channel(16);
+        // Nobody ever decides.
+        let (_, acts) = mpsc::channel(16);
+        let gateway = crate::start(vec![settings], events, acts, Arc::new(AtomicU64::new(1))).expect("a gateway");
+        gateway.line("home").expect("the line").fault.store(true, Ordering::Relaxed);
+        let caller = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+        caller.connect(gateway.address("home").expect("an address")).await.expect("a way");
+        (gateway, seen, caller)
+    }
+
     /// Each call once left 20 kB behind: 2 GB after 100,000 calls.
     #[tokio::test]
     async fn a_call_that_is_over_leaves_nothing_behind() {
-        let mut settings = LineSettings::direct("home", ([127, 0, 0, 1], 0).into());
-        settings.hold_ms = 100;
-        let (events, _seen) = mpsc::channel(16);
-        let (_acts, acts) = mpsc::channel(16);
-        let gateway = crate::start(vec![settings], events, acts, Arc::new(AtomicU64::new(1))).expect("a gateway");
+        let (gateway, _seen, caller) = faulty_line().await;
         let line = gateway.line("home").expect("the line");
-        line.fault.store(true, Ordering::Relaxed);
-        let caller = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
-        caller.connect(gateway.address("home").expect("an address")).await.expect("a way");
         caller.send(invite(1).as_bytes()).await.expect("sent");
         assert_eq!(heard(&caller, 3).await, ["100", "180", "480"]);
         assert_eq!(line.requests.len(), 1, "the answer may have to be repeated");
@@ -410,15 +417,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_in_one_call_lets_that_call_ring_and_leaves_the_next_alone() {
-        let mut settings = LineSettings::direct("home", ([127, 0, 0, 1], 0).into());
-        settings.hold_ms = 100;
-        let (events, mut seen) = mpsc::channel(16);
-        let (_acts, acts) = mpsc::channel(16);
-        let gateway = crate::start(vec![settings], events, acts, Arc::new(AtomicU64::new(1))).expect("a gateway");
+        let (gateway, mut seen, caller) = faulty_line().await;
         let line = gateway.line("home").expect("the line");
-        line.fault.store(true, Ordering::Relaxed);
-        let caller = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
-        caller.connect(gateway.address("home").expect("an address")).await.expect("a way");
         caller.send(invite(1).as_bytes()).await.expect("sent");
         assert_eq!(heard(&caller, 3).await, ["100", "180", "480"]);
         assert_eq!(line.counters.read().failed_open, 1);

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     clock::Clock,
     identity::Keys,
-    run::NotStarted,
+    not_started::NotStarted,
     settings::{self, Loaded, Pins},
     threads::{Stored, Writer},
 };

@@ -15,6 +15,7 @@ mod kept;
 mod local;
 mod log;
 mod machine;
+mod not_started;
 mod page;
 pub mod run;
 pub mod settings;

@@ -7,8 +7,9 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
     local::{OwnerListener, SOCKET},
-    run::{NotStarted, STOP_WITHIN},
+    not_started::NotStarted,
     settings::Loaded,
+    signals::STOP_WITHIN,
 };
 
 /// The doors, open.

@@ -5,28 +5,24 @@
 
 use std::{
     io,
-    net::SocketAddr,
-    path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
     thread::JoinHandle,
-    time::Duration,
 };
 
 use meerkat_core::{Engine, Restored};
-use meerkat_store::{OpenError, ReadError, Store};
+use meerkat_store::Store;
 use meerkat_web::{Access, EventLog, Wiring};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    cli::Exit,
     clock::Clock,
     greeting,
-    identity::NoIdentity,
     kept::{self, Kept, Remembered},
     log, machine,
+    not_started::NotStarted,
     page::Page,
-    settings::{self, DataFault, Flags, Loaded, Surroundings},
-    signals,
+    settings::{self, Flags, Loaded, Surroundings},
+    signals::{self, STOP_WITHIN},
     threads::{Doors, EngineThread, Jobs, Ports, Voice, Writer},
 };
 
@@ -39,51 +35,6 @@ const ORDER_QUEUE: usize = 1_024;
 /// Event ids taken for one run: at 50 calls a second and three events a call they last for nine weeks, and 2^64 for
 /// 10^13 starts.
 const EVENTS_A_RUN: u64 = 1_000_000_000;
-/// How long each stage of an orderly stop may take.
-pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(5);
-
-/// Why the daemon did not start. Everything else that is wrong is said on the page of a running one.
-#[derive(Debug, thiserror::Error)]
-pub enum NotStarted {
-    /// The data folder cannot be used.
-    #[error(transparent)]
-    Data(#[from] DataFault),
-    /// The store does not open.
-    #[error(transparent)]
-    Store(#[from] OpenError),
-    /// The node does not know who it is.
-    #[error(transparent)]
-    Identity(#[from] NoIdentity),
-    /// The store cannot be read.
-    #[error("the store cannot be read: {0}")]
-    Read(#[from] ReadError),
-    /// The store cannot be written.
-    #[error("the store cannot be written: {0}")]
-    Write(#[from] meerkat_store::CommitError),
-    /// Neither the wished address nor any other is free for the page.
-    #[error("the page cannot be served at {0}: {1}")]
-    Page(SocketAddr, io::Error),
-    /// The control socket cannot be opened.
-    #[error("the control socket {0} cannot be opened: {1}")]
-    Socket(PathBuf, io::Error),
-    /// The system gives no thread or no randomness.
-    #[error("the system refuses what the node needs: {0}")]
-    System(#[from] io::Error),
-}
-
-impl NotStarted {
-    /// How the program ends.
-    #[must_use]
-    pub fn exit(&self) -> Exit {
-        match self {
-            Self::Store(OpenError::InUse { .. }) => Exit::InUse,
-            Self::Data(_) | Self::Socket(..) | Self::Store(_) | Self::Identity(_) | Self::Read(_) | Self::Write(_) => {
-                Exit::CannotCreate
-            }
-            Self::Page(..) | Self::System(_) => Exit::Unavailable,
-        }
-    }
-}
 
 /// Runs the daemon until it is told to stop.
 ///

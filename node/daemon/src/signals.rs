@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// How long each stage of an orderly stop may take.
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(5);
+
 /// Waits for SIGINT or SIGTERM; `true` if the engine ended before.
 pub(crate) async fn until_told_to_stop(engine: &std::thread::JoinHandle<()>) -> bool {
     let mut look = tokio::time::interval(Duration::from_secs(1));
