@@ -72,6 +72,24 @@ pub enum Reason {
     FailedOpen,
     /// This home itself reported the number.
     OwnReport(Category),
+    /// Homes that vouches of neighbours lead to said something about the number.
+    FurtherOff {
+        /// Those that call it unwanted.
+        against: u16,
+        /// Those that call it legitimate.
+        legit: u16,
+        /// What most of all those against call it.
+        category: Category,
+        /// Through how many of the homes this one answers for their word comes.
+        through: u16,
+    },
+    /// What all of it adds up to, by distance and age, in hundredths of a near home's word.
+    Evidence {
+        /// 100 marks a call, 300 keeps it from ringing.
+        hundredths: u16,
+    },
+    /// There would be enough to keep the call from ringing, but too much of it comes through one neighbour.
+    OneWay,
 }
 
 impl Reason {
@@ -91,6 +109,9 @@ impl Reason {
             Self::SignatureFailed => "signature_failed",
             Self::FailedOpen => "failed_open",
             Self::OwnReport(_) => "own_report",
+            Self::FurtherOff { .. } => "further_off",
+            Self::Evidence { .. } => "evidence",
+            Self::OneWay => "one_way",
         }
     }
 
@@ -127,6 +148,33 @@ impl Reason {
                 "Meerkat did not decide in time, so the call rang. No wanted call is lost to a fault of ours.".into()
             }
             Self::OwnReport(category) => format!("You reported it as {}.", category.noun()),
+            Self::FurtherOff { against, legit, category, through } => {
+                further_off(*against, *legit, *category, *through)
+            }
+            Self::Evidence { hundredths } => format!(
+                "By distance and age that weighs {}.{:02}: 1.00 marks a call, 3.00 through at least two neighbours keeps it from ringing.",
+                hundredths / 100,
+                hundredths % 100
+            ),
+            Self::OneWay => {
+                "Nearly all of it comes through one neighbour, and the word of one is not enough to keep a call from ringing.".into()
+            }
+        }
+    }
+}
+
+fn further_off(against: u16, legit: u16, category: Category, through: u16) -> String {
+    let homes = |n: u16| if n == 1 { "1 home further off".to_owned() } else { format!("{n} homes further off") };
+    let way = match through {
+        0 => String::new(),
+        n => format!(", known to you through {}", neighbours(n)),
+    };
+    let say = if legit == 1 { "says" } else { "say" };
+    match (against, legit) {
+        (0, legit) => format!("{} {say} it is legitimate{way}.", homes(legit)),
+        (against, 0) => format!("{} reported it as {}{way}.", homes(against), category.noun()),
+        (against, legit) => {
+            format!("{} reported it as {}, {legit} {say} it is legitimate{way}.", homes(against), category.noun())
         }
     }
 }

@@ -6,6 +6,7 @@ use axum::extract::State;
 use meerkat_core::{Assessment, Command, Reply, Snapshot};
 use meerkat_protocols::{
     facts::Hundredths,
+    home::HomeId,
     number::{Caller, E164, Region, parse_typed},
     wishes::{Entry, Subject},
 };
@@ -82,6 +83,25 @@ pub(crate) struct Verdicts {
     pub(crate) risk: f64,
     /// The deciding reason first.
     pub(crate) reasons: Vec<Reason>,
+    /// The evidence against the number, in hundredths of a near home's word: 100 marks a call, 300 through at least two
+    /// neighbours keeps it from ringing.
+    pub(crate) evidence: u16,
+    /// Through which homes that this one answers for the words come, the heaviest first.
+    pub(crate) through: Vec<Way>,
+    /// What would change the verdict, in words; empty where evidence does not decide.
+    pub(crate) changes: Vec<String>,
+}
+
+/// A home that this one answers for, and what comes through it, its own word included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Way {
+    pub(crate) home: String,
+    /// How this home calls it.
+    pub(crate) name: Option<String>,
+    /// Against the number, in hundredths of a word.
+    pub(crate) against: u16,
+    /// For the number, in hundredths of a word.
+    pub(crate) legit: u16,
 }
 
 /// What this home told the neighbourhood about the number.
@@ -101,8 +121,12 @@ pub(crate) struct HomeReport {
     pub(crate) category: Category,
     /// `YYYY-MM-DD`, in UTC.
     pub(crate) day: String,
-    /// 1 if this home answers for that one, else 0.
-    pub(crate) weight: u8,
+    /// How many vouches away that home is; 0 is this home.
+    pub(crate) distance: u8,
+    /// What its word can weigh at most, by its age and distance: hundredths of a near home's word.
+    pub(crate) weight: u16,
+    /// What of it is counted, in hundredths.
+    pub(crate) counted: u16,
     /// Whether it is this home's own word.
     pub(crate) own: bool,
 }
@@ -124,7 +148,7 @@ pub(crate) struct NumberPage {
     /// 0 to 100; 50 when nothing is known.
     pub(crate) reputation: f64,
     pub(crate) assessment: Verdicts,
-    /// Homes this home answers for that report it as unwanted.
+    /// Homes that vouches lead to and that report it as unwanted.
     pub(crate) confirmations: u16,
     pub(crate) own_report: Option<OwnReport>,
     /// Who says what: those that weigh first, then the newest; at most 100.
@@ -283,6 +307,9 @@ async fn number(State(wiring): State<Wiring>, At(text): At<String>) -> Result<Bo
             verdict: assessment.verdict.into(),
             risk: assessment.risk.percent(),
             reasons: assessment.reasons.iter().map(Reason::from).collect(),
+            evidence: assessment.evidence,
+            through: ways(&assessment, &snapshot),
+            changes: assessment.changes.iter().map(|change| change.words()).collect(),
         },
     }))
 }
@@ -298,13 +325,29 @@ fn caller_view(caller: &Caller) -> (NumberKind, String, String) {
     }
 }
 
+fn ways(assessment: &Assessment, snapshot: &Snapshot) -> Vec<Way> {
+    let way = |through: &meerkat_core::Through| Way {
+        home: through.home.to_string(),
+        name: name(snapshot, through.home),
+        against: through.against,
+        legit: through.legit,
+    };
+    assessment.through.iter().map(way).collect()
+}
+
+fn name(snapshot: &Snapshot, home: HomeId) -> Option<String> {
+    snapshot.neighbours.iter().find(|n| n.home == home).map(|n| n.name.clone())
+}
+
 fn reports_view(assessment: &Assessment, snapshot: &Snapshot) -> Vec<HomeReport> {
     let view = |claim: &meerkat_core::Claim| HomeReport {
         home: claim.home.to_string(),
-        name: snapshot.neighbours.iter().find(|n| n.home == claim.home).map(|n| n.name.clone()),
+        name: name(snapshot, claim.home),
         category: claim.category.into(),
         day: iso_day(claim.day),
+        distance: claim.distance,
         weight: claim.weight,
+        counted: claim.counted,
         own: claim.own,
     };
     assessment.claims.iter().take(Assessment::MAX_CLAIMS).map(view).collect()

@@ -308,6 +308,9 @@ fn assessment(caller: Caller) -> Assessment {
         risk: Hundredths(1_234),
         reputation: Hundredths::HALF,
         confirmations: 0,
+        evidence: 0,
+        through: vec![],
+        changes: vec![],
         claims: vec![],
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use meerkat_protocols::{
     home::{Genesis, HomeId},
     mesh::{Peer, Validation},
-    statement::{LIFETIME_DAYS, MAX_DAYS_AHEAD, Malformed, Read, Sealed, Statement},
+    statement::{Kind, LIFETIME_DAYS, MAX_DAYS_AHEAD, Malformed, Read, Sealed, Statement},
     time::Day,
 };
 
@@ -35,6 +35,9 @@ pub enum Ignored {
     /// The home has filled the slot twice already and counts for nothing.
     #[error("from a home that contradicts itself")]
     Surplus,
+    /// The home has made as many later reports as count.
+    #[error("older than all of its home's reports that count")]
+    Excess,
     /// More comes than can be checked.
     #[error("too much at once")]
     Busy,
@@ -123,6 +126,10 @@ impl Known<'_> {
             return settled(Admission::Ignore(Ignored::Own));
         }
         let reached = self.evidence.find(statement.home).filter(|no| self.reach.reaches(*no));
+        let excess = |no| self.evidence.is_excess(no, statement.day, statement.slot);
+        if statement.kind() == Kind::Report && reached.is_some_and(excess) {
+            return settled(Admission::Ignore(Ignored::Excess));
+        }
         match reached.and_then(|no| self.evidence.genesis(no)) {
             Some(genesis) => Examined::Check(statement, *genesis),
             None => Examined::Hold(statement.home, statement.day),

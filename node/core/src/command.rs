@@ -53,10 +53,68 @@ pub struct Claim {
     pub category: Category,
     /// When it said so.
     pub day: Day,
-    /// What it weighs here: 1 for this home and the homes it vouched for, 0 for all others.
-    pub weight: u8,
+    /// How many vouches away it is; 0 is this home.
+    pub distance: u8,
+    /// What its word can weigh here at most, by its age and distance: hundredths of a whole word.
+    pub weight: u16,
+    /// What of it is counted, in hundredths: where many words come by one way, the nearest fill it.
+    pub counted: u16,
     /// Whether it is this home's own word.
     pub own: bool,
+}
+
+/// A home that this one answers for, and what of the words on a number comes through it, its own included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Through {
+    /// Which.
+    pub home: HomeId,
+    /// Against the number, in hundredths of a word.
+    pub against: u16,
+    /// For the number, in hundredths of a word.
+    pub legit: u16,
+}
+
+/// What would change a verdict that rests on evidence. Amounts are hundredths of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// More words against the number.
+    Rises {
+        /// To which verdict.
+        to: Verdict,
+        /// How much more.
+        by: u32,
+        /// Whether they must come through other neighbours than those that carry most now.
+        elsewhere: bool,
+    },
+    /// Words for the number.
+    Falls {
+        /// To which verdict.
+        to: Verdict,
+        /// How much of them.
+        by: u32,
+    },
+    /// No contradiction by others: it can at most halve the evidence. Only this home's own list can.
+    Stands,
+}
+
+impl Change {
+    /// As a sentence for the person whose phone it is.
+    #[must_use]
+    pub fn words(self) -> String {
+        let amount = |by: u32| format!("{}.{:02}", by / 100, by % 100);
+        match self {
+            Self::Rises { to, by, elsewhere } => {
+                let does = if to == Verdict::Block { "it would not ring" } else { "it would ring marked as suspicious" };
+                let whence = if elsewhere { " through another of your neighbours" } else { "" };
+                format!("With {} more against it{whence}, {does}. A report of a home you vouched for weighs 1.00.", amount(by))
+            }
+            Self::Falls { to, by } => {
+                let does = if to == Verdict::Allow { "it would ring unmarked" } else { "it would ring, marked" };
+                format!("If homes you trust called it legitimate with a weight of {} more, {does}.", amount(by))
+            }
+            Self::Stands => "No contradiction by others changes this: it can at most halve what was reported. You can allow the number on your own list.".into(),
+        }
+    }
 }
 
 /// How a call from a number would be decided now, and all that is known about the number.
@@ -72,8 +130,14 @@ pub struct Assessment {
     pub risk: Hundredths,
     /// How good the number's name is: 50 when nothing is known.
     pub reputation: Hundredths,
-    /// How many vouched homes report it as unwanted.
+    /// How many homes within reach of vouches report it as unwanted.
     pub confirmations: u16,
+    /// The evidence against it, in hundredths: 100 marks a call, 300 over two neighbours keeps it from ringing.
+    pub evidence: u16,
+    /// Through which of the homes this one answers for the words come, the heaviest first.
+    pub through: Vec<Through>,
+    /// What would change the verdict; empty where the evidence does not decide.
+    pub changes: Vec<Change>,
     /// Who says what, those that weigh first, then the newest. At most [`Assessment::MAX_CLAIMS`].
     pub claims: Vec<Claim>,
 }

@@ -3,7 +3,10 @@
 //! Nothing in here depends on the order of arrival: what a number's claims are is read off the whole set each time.
 //! A home is kept as a small number and a report as about 110 bytes, so that 300,000 of them fit a Raspberry Pi.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use meerkat_protocols::{
     home::{Genesis, HomeId},
@@ -21,9 +24,13 @@ const RESERVED: usize = 13 * MAX_PER_HOME as usize;
 /// bound a node that cannot tell which days are past would take as many from one home as there are days since 1970.
 const MAX_PER_HOME: u32 = 12_000;
 
+/// The most reports of one home that count: its newest, by day and slot, whether it took them back since or not. What is
+/// beyond can never come back among them, so it is given up and nothing depends on what came first.
+pub(crate) const MAX_REPORTS: usize = 200;
+
 /// A home, as numbered in here since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct HomeNo(u32);
+pub(crate) struct HomeNo(pub(crate) u32);
 
 /// The place of a statement among all. Day first, so that what expires stands in front.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +48,7 @@ impl Sequence {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
-    Report(E164, Category),
+    Report(E164),
     Vouch(HomeNo),
     Retraction(Sequence),
 }
@@ -63,6 +70,8 @@ pub(crate) enum Inserted {
     Equivocation,
     /// Of a home that speaks with two tongues: it counts for nothing already.
     Surplus,
+    /// Older than as many of the home's reports as count.
+    Excess,
     /// No room.
     Full,
 }
@@ -84,7 +93,11 @@ pub(crate) struct Evidence {
     stated: BTreeMap<Sequence, Stated>,
     /// How many statements of each home there are in `stated`.
     of_home: BTreeMap<HomeNo, u32>,
-    by_number: BTreeSet<(E164, Sequence)>,
+    by_number: BTreeMap<(E164, Sequence), Category>,
+    /// The places of each home's reports, so that the oldest of too many can be found.
+    reports: BTreeSet<(HomeNo, Day, u8)>,
+    /// The ids of what was given up since somebody asked.
+    given_up: Vec<StatementId>,
     numbers: usize,
     /// For whom, by who, day and slot.
     vouches: BTreeMap<(HomeNo, Day, u8), HomeNo>,
@@ -116,6 +129,9 @@ impl Evidence {
             self.equivocators.insert(home);
             return Inserted::Equivocation;
         }
+        if sequence.kind == Kind::Report && self.is_excess(home, sequence.day, sequence.slot) {
+            return Inserted::Excess;
+        }
         let room = MAX_STATEMENTS + if near { RESERVED } else { 0 };
         let of_home = self.of_home.entry(home).or_default();
         if self.stated.len() >= room || *of_home >= MAX_PER_HOME {
@@ -124,7 +140,40 @@ impl Evidence {
         *of_home += 1;
         let content = self.take_in(sequence, &statement.body);
         self.stated.insert(sequence, Stated { id, content });
+        self.give_up_excess(home);
         Inserted::New
+    }
+
+    fn reports_of(&self, home: HomeNo) -> impl DoubleEndedIterator<Item = &(HomeNo, Day, u8)> + '_ {
+        self.reports.range((home, Day(0), 0)..=(home, Day(u16::MAX), u8::MAX))
+    }
+
+    /// Whether a report in this place would be older than all of the home's that count.
+    pub(crate) fn is_excess(&self, home: HomeNo, day: Day, slot: u8) -> bool {
+        let mut kept = self.reports_of(home);
+        kept.next().is_some_and(|(_, oldest, of)| (day, slot) < (*oldest, *of)) && kept.count() + 1 >= MAX_REPORTS
+    }
+
+    fn give_up_excess(&mut self, home: HomeNo) {
+        if self.reports_of(home).count() <= MAX_REPORTS {
+            return;
+        }
+        let oldest = self.reports_of(home).next().map(|(home, day, slot)| (*home, *day, *slot));
+        let Some((home, day, slot)) = oldest else { return };
+        let given_up = self.remove(Sequence { day, home, kind: Kind::Report, slot });
+        self.given_up.extend(given_up);
+    }
+
+    /// The ids of what was given up since this was last asked, to be dropped from the store too.
+    pub(crate) fn take_given_up(&mut self) -> Vec<StatementId> {
+        std::mem::take(&mut self.given_up)
+    }
+
+    fn remove(&mut self, sequence: Sequence) -> Option<StatementId> {
+        let stated = self.stated.remove(&sequence)?;
+        count_down(&mut self.of_home, &sequence.home);
+        self.forget(sequence, stated.content);
+        Some(stated.id)
     }
 
     fn take_in(&mut self, sequence: Sequence, body: &Body) -> Content {
@@ -133,11 +182,12 @@ impl Evidence {
             Body::Report { number, category, .. } => {
                 let first = self.sequences(number).next().is_none();
                 self.numbers += usize::from(first);
-                self.by_number.insert((number, sequence));
+                self.by_number.insert((number, sequence), category);
+                self.reports.insert((home, sequence.day, sequence.slot));
                 if !self.retracted.contains_key(&sequence) {
                     count_up(&mut self.standing, home);
                 }
-                Content::Report(number, category)
+                Content::Report(number)
             }
             Body::Vouch(genesis) => {
                 let vouched = self.number_of(genesis.home());
@@ -171,18 +221,16 @@ impl Evidence {
         let old: Vec<Sequence> = old.filter(|s| !self.conflicts.contains_key(s)).copied().collect();
         let mut gone = Vec::with_capacity(old.len());
         for sequence in old {
-            let Some(stated) = self.stated.remove(&sequence) else { continue };
-            count_down(&mut self.of_home, &sequence.home);
-            self.forget(sequence, stated.content);
-            gone.push(stated.id);
+            gone.extend(self.remove(sequence));
         }
         gone
     }
 
     fn forget(&mut self, sequence: Sequence, content: Content) {
         match content {
-            Content::Report(number, _) => {
+            Content::Report(number) => {
                 self.by_number.remove(&(number, sequence));
+                self.reports.remove(&(sequence.home, sequence.day, sequence.slot));
                 let last = self.sequences(number).next().is_none();
                 self.numbers -= usize::from(last);
                 if !self.retracted.contains_key(&sequence) {
@@ -207,20 +255,23 @@ impl Evidence {
 
     /// The places of all reports on a number, a home's later ones after its earlier ones.
     fn sequences(&self, number: E164) -> impl Iterator<Item = Sequence> + '_ {
-        self.by_number.range((number, Sequence::FIRST)..=(number, Sequence::LAST)).map(|(_, sequence)| *sequence)
+        self.stated_on(number).map(|(sequence, _)| sequence)
+    }
+
+    fn stated_on(&self, number: E164) -> impl Iterator<Item = (Sequence, Category)> + '_ {
+        let all = self.by_number.range((number, Sequence::FIRST)..=(number, Sequence::LAST));
+        all.map(|((_, sequence), category)| (*sequence, *category))
     }
 
     /// The live reports on a number: the latest of each home, unless the home took it back or speaks with two tongues.
     pub(crate) fn reports(&self, number: E164) -> Vec<LiveReport> {
-        let latest: BTreeMap<HomeNo, Sequence> = self.sequences(number).map(|s| (s.home, s)).collect();
-        latest
-            .into_values()
-            .filter(|s| self.is_live(s))
-            .filter_map(|s| match self.stated.get(&s)?.content {
-                Content::Report(_, category) => Some(LiveReport { home: s.home, category, day: s.day }),
-                Content::Vouch(_) | Content::Retraction(_) => None,
-            })
-            .collect()
+        let mut latest: Vec<(Sequence, Category)> = self.stated_on(number).collect();
+        // Stable: of one home the last stays the last.
+        latest.sort_by_key(|(sequence, _)| Reverse(sequence.home));
+        latest.reverse();
+        latest.dedup_by_key(|(sequence, _)| sequence.home);
+        let live = latest.into_iter().filter(|(sequence, _)| self.is_live(sequence));
+        live.map(|(s, category)| LiveReport { home: s.home, category, day: s.day }).collect()
     }
 
     /// The slot of a home's live report on a number.
@@ -265,7 +316,7 @@ impl Evidence {
             Body::Retraction { kind, day, slot } => {
                 let home = *self.index.get(&statement.home)?;
                 match self.stated.get(&Sequence { day, home, kind, slot })?.content {
-                    Content::Report(number, _) => Some(number),
+                    Content::Report(number) => Some(number),
                     Content::Vouch(_) | Content::Retraction(_) => None,
                 }
             }
@@ -296,6 +347,11 @@ impl Evidence {
     /// The genesis of a home, if somebody vouched for it.
     pub(crate) fn genesis(&self, home: HomeNo) -> Option<&Genesis> {
         self.geneses.get(&home)
+    }
+
+    /// How many homes have a number.
+    pub(crate) fn homes(&self) -> u32 {
+        u32::try_from(self.names.len()).unwrap_or(u32::MAX)
     }
 
     /// How many statements are held.

@@ -27,11 +27,12 @@ mod score;
 mod screening;
 mod snapshot;
 mod speaker;
+pub mod trust;
 mod vouches;
 
 pub use admission::{Admission, Ignored, Rejected};
 pub use alarms::Alarm;
-pub use command::{Assessment, Claim, Command, CommandId, Refusal, Reply};
+pub use command::{Assessment, Change, Claim, Command, CommandId, Refusal, Reply, Through};
 pub use engine::{Deed, Engine};
 pub use event::Event;
 pub use input::{Done, Identity, Input, JobId, Restored};

@@ -136,6 +136,7 @@ impl Node {
         match inserted {
             Inserted::Known => return Admission::Ignore(Ignored::Known),
             Inserted::Surplus => return Admission::Ignore(Ignored::Surplus),
+            Inserted::Excess => return Admission::Ignore(Ignored::Excess),
             Inserted::Full => return Admission::Ignore(Ignored::Full),
             Inserted::New | Inserted::Equivocation => {}
         }
@@ -181,12 +182,16 @@ impl Node {
     /// A statement became evidence: follow what it changes in the graph, and look at what was held until now.
     pub(crate) fn accepted(&mut self, now: Now, statement: &Statement, inserted: Inserted) {
         self.neighbours = None;
+        for id in self.evidence.take_given_up() {
+            self.put(Output::Write(Write::DropStatement(id), STATEMENT_WITHIN));
+        }
         match (inserted, statement.body) {
             (Inserted::Equivocation, _) | (Inserted::New, Body::Retraction { kind: Kind::Vouch, .. }) => self.walk(now),
             (Inserted::New, Body::Vouch(_)) => {
                 let who = self.evidence.number_of(statement.home);
                 match self.reach.grow(&self.evidence, self.own, who) {
                     Some(new) => {
+                        self.graph.outdated(now);
                         self.see_two_tongues(now);
                         let new: Vec<HomeId> = new.into_iter().map(|no| self.evidence.name(no)).collect();
                         self.release(now, &new);
@@ -195,13 +200,14 @@ impl Node {
                 }
             }
             (Inserted::New, Body::Report { .. } | Body::Retraction { .. })
-            | (Inserted::Known | Inserted::Surplus | Inserted::Full, _) => {}
+            | (Inserted::Known | Inserted::Surplus | Inserted::Excess | Inserted::Full, _) => {}
         }
     }
 
     /// Walks the graph of vouches anew.
     pub(crate) fn walk(&mut self, now: Now) {
         self.reach = Reach::walk(&self.evidence, self.own);
+        self.graph.outdated(now);
         self.neighbours = None;
         self.see_two_tongues(now);
         let reached = |home: &HomeId| self.evidence.find(*home).is_some_and(|no| self.reach.reaches(no));

@@ -23,11 +23,11 @@ use crate::{
     output::{Job, Output, Urgency},
     people::Edits,
     phone::Calls,
-    score::Tally,
+    score::{Tally, View},
     screening::{self, Decision},
     snapshot::{Counts, Neighbour, Snapshot},
     speaker::Speaker,
-    vouches::{MAX_VOUCHES, Reach},
+    vouches::{MAX_VOUCHES, Ranked, Reach},
 };
 
 /// How often what has expired is looked for, and what is about to is renewed.
@@ -44,6 +44,7 @@ pub struct Node {
     pub(crate) names: NeighbourNames,
     pub(crate) evidence: Evidence,
     pub(crate) reach: Reach,
+    pub(crate) graph: Ranked,
     pub(crate) held: Held,
     pub(crate) calendar: Calendar,
     pub(crate) speaker: Speaker,
@@ -74,6 +75,7 @@ impl Node {
             names: wishes.neighbours,
             evidence,
             reach: Reach::default(),
+            graph: Ranked::default(),
             held: Held::default(),
             calendar: Calendar::default(),
             speaker: Speaker::with_slots(restored.own_slots),
@@ -105,6 +107,10 @@ impl Node {
     /// All statements are back: from now on the node decides.
     pub fn restored(&mut self, now: Now) {
         self.walk(now);
+        self.rank();
+        for id in self.evidence.take_given_up() {
+            self.put(Output::Write(Write::DropStatement(id), Urgency::Within(60_000)));
+        }
         self.recall_day(now);
         self.look_at_clock(now);
         self.tick(now);
@@ -112,8 +118,8 @@ impl Node {
 
     /// Takes in one thing that happened. What is to be done about it is drained by [`Node::poll_output`].
     pub fn handle(&mut self, now: Now, input: Input) {
-        // A ringing call does not wait for the hourly work, which is done on the wake-up that follows.
-        let hourly = !matches!(input, Input::Phone(_));
+        // A ringing call waits neither for the hourly work nor for the ranking of homes: the wake-up that follows does it.
+        let unhurried = !matches!(input, Input::Phone(_));
         match input {
             Input::Phone(event) => self.phone(now, event),
             Input::Network(event) => self.network(now, event),
@@ -126,8 +132,11 @@ impl Node {
             Input::Committed(..) | Input::Wake => {}
         }
         self.look_at_clock(now);
-        if hourly {
+        if unhurried {
             self.tick(now);
+            if self.graph.due_ms().is_some_and(|due| due <= now.mono_ms) {
+                self.rank();
+            }
         }
     }
 
@@ -139,7 +148,7 @@ impl Node {
     /// When the node wants to be woken, in milliseconds of the monotonic clock.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<u64> {
-        Some(self.hourly_at_ms)
+        Some(self.graph.due_ms().map_or(self.hourly_at_ms, |due| due.min(self.hourly_at_ms)))
     }
 
     /// How things are.
@@ -190,10 +199,20 @@ impl Node {
     }
 
     /// How a call from this caller is decided now.
-    pub(crate) fn decide(&self, caller: &Caller, verstat: Option<Verstat>) -> Decision {
+    pub(crate) fn decide(&self, now: Now, caller: &Caller, verstat: Option<Verstat>) -> Decision {
         screening::decide(caller, verstat, &self.lists, &self.settings, |number| {
-            Tally::of(&self.evidence.reports(number), &self.reach, self.own)
+            Tally::of(&self.evidence.reports(number), self.view(now))
         })
+    }
+
+    /// From where words on a number are weighed.
+    pub(crate) fn view(&self, now: Now) -> View<'_> {
+        View { graph: self.graph.graph(), own: self.own, today: self.calendar.day(now) }
+    }
+
+    /// Ranks the homes that vouches lead to, if that has changed.
+    pub(crate) fn rank(&mut self) {
+        self.graph.refresh(&self.evidence, self.own);
     }
 
     pub(crate) fn use_settings(&mut self, settings: Settings) {

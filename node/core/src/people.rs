@@ -9,6 +9,7 @@ use meerkat_protocols::{
     batch::Write,
     home::{Card, HomeId},
     number::{Caller, E164, Region, classify, parse_typed},
+    phone::BlockedBy,
     statement::{Body, Category, Kind},
     text,
     time::Now,
@@ -16,12 +17,14 @@ use meerkat_protocols::{
 };
 
 use crate::{
-    command::{Assessment, Claim, Command, CommandId, Refusal, Reply},
+    command::{Assessment, Claim, Command, CommandId, Refusal, Reply, Through},
     event::Event,
+    evidence::{HomeNo, LiveReport},
     input::JobId,
     node::Node,
     output::{Job, Output, Promise, Urgency},
-    score::Tally,
+    score::{Tally, View},
+    trust::Flow,
     vouches::MAX_VOUCHES,
 };
 
@@ -45,7 +48,9 @@ impl Node {
     pub(crate) fn command(&mut self, now: Now, id: CommandId, command: Command) {
         let done = match command {
             Command::Check(text) => {
-                let assessment = self.assess(&text);
+                // A person can wait for what a ringing call does not.
+                self.rank();
+                let assessment = self.assess(now, &text);
                 self.put(Output::Reply(id, Ok(Reply::Checked(Box::new(assessment)))));
                 Ok(())
             }
@@ -67,25 +72,19 @@ impl Node {
     }
 
     /// How a call from this text would be decided now, with all that is known.
-    fn assess(&self, text: &str) -> Assessment {
+    fn assess(&self, now: Now, text: &str) -> Assessment {
         let caller = classify(text, self.region);
-        let decision = self.decide(&caller, None);
-        let mut claims = Vec::new();
-        let mut tally = Tally::default();
-        if let Caller::Number(number) = caller {
-            let reports = self.evidence.reports(number);
-            tally = Tally::of(&reports, &self.reach, self.own);
-            // Reports of homes that went out of reach are still kept for a while; that they once were in reach is chance.
-            claims.extend(reports.iter().filter(|r| self.reach.reaches(r.home)).map(|r| Claim {
-                home: self.evidence.name(r.home),
-                category: r.category,
-                day: r.day,
-                weight: self.reach.weight(r.home),
-                own: r.home == self.own,
-            }));
-        }
+        let decision = self.decide(now, &caller, None);
+        let reports = match caller {
+            Caller::Number(number) => self.evidence.reports(number),
+            Caller::Special(_) | Caller::Internal(_) | Caller::Anonymous | Caller::Invalid(_) => Vec::new(),
+        };
+        let view = self.view(now);
+        let (tally, (mut claims, through)) = Tally::looking(&reports, view, |support, contradiction| {
+            (self.claims(&reports, view, [support, contradiction]), self.through(support, contradiction))
+        });
+        let by_evidence = matches!(caller, Caller::Number(_)) && decision.by == BlockedBy::Neighbours;
         let confirmations = claims.iter().filter(|c| c.weight > 0 && !c.own && c.category != Category::Legit).count();
-        claims.sort_by(|a, b| (b.own, b.weight, b.day, a.home).cmp(&(a.own, a.weight, a.day, b.home)));
         claims.truncate(Assessment::MAX_CLAIMS);
         Assessment {
             caller,
@@ -94,8 +93,53 @@ impl Node {
             risk: decision.risk,
             reputation: tally.reputation(),
             confirmations: u16::try_from(confirmations).unwrap_or(u16::MAX),
+            evidence: hundredths(tally.weighed.evidence()),
+            through,
+            changes: if by_evidence { tally.changes() } else { Vec::new() },
             claims,
         }
+    }
+
+    /// Who says what: this home first, then the heaviest, then the newest.
+    fn claims(&self, reports: &[LiveReport], view: View<'_>, flows: [&Flow<'_>; 2]) -> Vec<Claim> {
+        let carried = flows.iter().flat_map(|flow| flow.witnesses()).map(|(home, witness)| (home, witness.carried));
+        let carried: BTreeMap<u32, u32> = carried.collect();
+        let claim = |report: &LiveReport| {
+            // Reports of homes that went out of reach are still kept for a while; that they once were in reach is chance.
+            let distance = view.graph.distance(report.home.0)?;
+            let (own, weight) = (report.home == self.own, view.weight(report));
+            let counted = if own { weight } else { carried.get(&report.home.0).copied().unwrap_or(0) };
+            Some(Claim {
+                home: self.evidence.name(report.home),
+                category: report.category,
+                day: report.day,
+                distance,
+                weight: hundredths(weight),
+                counted: hundredths(counted),
+                own,
+            })
+        };
+        let mut claims: Vec<Claim> = reports.iter().filter_map(claim).collect();
+        claims.sort_by(|a, b| {
+            let key = |c: &Claim| (c.own, c.counted, c.weight, c.day);
+            key(b).cmp(&key(a)).then(a.home.cmp(&b.home))
+        });
+        claims
+    }
+
+    /// Through which homes that this one answers for the words come, the heaviest first.
+    fn through(&self, support: &Flow<'_>, contradiction: &Flow<'_>) -> Vec<Through> {
+        let mut carried: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
+        support.first_hops().for_each(|(home, amount)| carried.entry(home).or_default().0 = amount);
+        contradiction.first_hops().for_each(|(home, amount)| carried.entry(home).or_default().1 = amount);
+        let through = |(home, (against, legit))| Through {
+            home: self.evidence.name(HomeNo(home)),
+            against: hundredths(against),
+            legit: hundredths(legit),
+        };
+        let mut all: Vec<Through> = carried.into_iter().map(through).collect();
+        all.sort_by(|a, b| (b.against, b.legit).cmp(&(a.against, a.legit)).then(a.home.cmp(&b.home)));
+        all
     }
 
     fn vouch(&mut self, now: Now, id: CommandId, card: Card, name: &str) -> Result<(), Refusal> {
@@ -235,6 +279,10 @@ impl Node {
             }
         }
     }
+}
+
+fn hundredths(weight: u32) -> u16 {
+    u16::try_from(weight).unwrap_or(u16::MAX)
 }
 
 /// The edit with its texts inert and within their bounds, so that what the node shows is what the document keeps.

@@ -3,91 +3,183 @@
 use meerkat_protocols::{
     facts::{Hundredths, Reason, Verdict},
     statement::Category,
+    time::Day,
 };
 
 use crate::{
+    command::Change,
     evidence::{HomeNo, LiveReport},
-    vouches::Reach,
+    trust::{self, BLOCK_AT, CAPACITY, CHALLENGE_AT, Flow, Graph, Rule, Side, WHOLE, Weighed, age_weight},
 };
 
-/// Evidence from which a call is kept from ringing: three homes that each answered for.
-const BLOCK_AT: f64 = 3.0;
-/// Evidence from which a call is marked as suspicious.
-const CHALLENGE_AT: f64 = 1.0;
 /// The normal quantile of Wilson's 95 % interval (Wilson 1927).
 const WILSON_Z: f64 = 1.96;
 
-/// The weights for and against a number.
+/// From where words are weighed: the graph as ranked from this home, and the day by which they age.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) own: HomeNo,
+    /// `None` while no two sources agree on a day: nothing ages then.
+    pub(crate) today: Option<Day>,
+}
+
+impl View<'_> {
+    /// What a report weighs by its age, in hundredths.
+    pub(crate) fn age_weight(&self, report: &LiveReport) -> u32 {
+        self.today.map_or(WHOLE, |today| age_weight(today.since(report.day)))
+    }
+
+    /// What a report can weigh at most, by its age and the distance of its home; 0 if no vouch leads there.
+    pub(crate) fn weight(&self, report: &LiveReport) -> u32 {
+        let distance = self.graph.distance(report.home.0);
+        distance.map_or(0, |distance| self.age_weight(report).min(CAPACITY[usize::from(distance)]))
+    }
+}
+
+/// How many homes say something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Voices {
+    pub(crate) against: u16,
+    pub(crate) legit: u16,
+}
+
+impl Voices {
+    fn count(&mut self, category: Category) {
+        let voices = if category == Category::Legit { &mut self.legit } else { &mut self.against };
+        *voices = voices.saturating_add(1);
+    }
+}
+
+/// The words on a number and what they weigh here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// Weight of those that call it unwanted, this home among them.
-    pub(crate) against: u16,
-    /// Weight of those that call it legitimate, this home among them.
-    pub(crate) legit: u16,
-    by_category: [u16; 4],
+    pub(crate) weighed: Weighed,
+    /// Homes that this one answers for itself.
+    pub(crate) near: Voices,
+    /// Homes that others answer for.
+    pub(crate) far: Voices,
+    /// Through how many homes that this one answers for the words of far homes come, for or against.
+    through: u16,
+    /// Whether all words weigh the same, so that counting them tells everything.
+    plain: bool,
+    by_category: [u32; 4],
     /// What this home calls it, in the weights but told apart: a person is not one of their own neighbours.
     own: Option<Category>,
 }
 
 impl Tally {
-    /// Adds the reports up, each with the weight of its home.
-    pub(crate) fn of(reports: &[LiveReport], reach: &Reach, own: HomeNo) -> Self {
-        let mut tally = Self::default();
-        for report in reports {
-            let weight = u16::from(reach.weight(report.home));
-            if report.home == own && weight > 0 {
-                tally.own = Some(report.category);
-            }
-            match report.category {
-                Category::Legit => tally.legit += weight,
-                Category::Spam | Category::Scam | Category::Robocall | Category::Telemarketer => {
-                    tally.against += weight;
-                    tally.by_category[report.category as usize] += weight;
-                }
-            }
-        }
-        tally
+    /// Adds the reports up.
+    pub(crate) fn of(reports: &[LiveReport], view: View<'_>) -> Self {
+        Self::looking(reports, view, |_, _| ()).0
     }
 
-    /// The evidence against: contradiction can at most halve it, so that whitewashers cannot erase it.
-    pub(crate) fn evidence(self) -> f64 {
-        let (against, legit) = (f64::from(self.against), f64::from(self.legit));
-        against - legit.min(against / 2.0)
+    /// Adds the reports up and has a look at the flows for and against.
+    pub(crate) fn looking<T>(
+        reports: &[LiveReport],
+        view: View<'_>,
+        look: impl FnOnce(&Flow<'_>, &Flow<'_>) -> T,
+    ) -> (Self, T) {
+        let mut tally = Self { plain: true, ..Self::default() };
+        let mut sides = [(Vec::new(), 0), (Vec::new(), 0)];
+        for report in reports {
+            let weight = view.weight(report);
+            if weight == 0 {
+                continue;
+            }
+            let side = &mut sides[usize::from(report.category == Category::Legit)];
+            if report.category != Category::Legit {
+                tally.by_category[report.category as usize] += weight;
+            }
+            if report.home == view.own {
+                tally.own = Some(report.category);
+                side.1 = weight;
+                continue;
+            }
+            side.0.push((report.home.0, view.age_weight(report)));
+            let near = view.graph.distance(report.home.0) == Some(1);
+            let voices = if near { &mut tally.near } else { &mut tally.far };
+            voices.count(report.category);
+            tally.plain &= near && weight == WHOLE;
+        }
+        let [against, legit] = sides;
+        let (weighed, (through, seen)) = trust::weigh(
+            &Rule::USED,
+            view.graph,
+            Side { others: &against.0, own: against.1 },
+            Side { others: &legit.0, own: legit.1 },
+            |support, contradiction| {
+                let main = if against.0.is_empty() { contradiction } else { support };
+                (main.first_hops().count(), look(support, contradiction))
+            },
+        );
+        tally.weighed = weighed;
+        tally.through = u16::try_from(through).unwrap_or(u16::MAX);
+        (tally, seen)
     }
 
     /// What the evidence alone decides.
     pub(crate) fn verdict(self) -> Verdict {
-        let evidence = self.evidence();
-        if evidence >= BLOCK_AT {
+        if self.weighed.to_block() >= BLOCK_AT {
             Verdict::Block
-        } else if evidence >= CHALLENGE_AT {
+        } else if self.weighed.evidence() >= CHALLENGE_AT {
             Verdict::Challenge
         } else {
             Verdict::Allow
         }
     }
 
-    /// The reasons, what neighbours say before what this home said itself.
-    pub(crate) fn reasons(mut self) -> Vec<Reason> {
-        let own = self.own.take();
-        match own {
-            Some(Category::Legit) => self.legit -= 1,
-            Some(category) => {
-                self.against -= 1;
-                self.by_category[category as usize] -= 1;
-            }
-            None => {}
-        }
-        let neighbours = match (self.against, self.legit) {
-            (0, 0) => None,
-            (0, legit) => Some(Reason::Vindicated(legit)),
-            (against, legit) => Some(Reason::Reported { against, legit, category: self.category() }),
+    /// The reasons, what neighbours say before what homes further off and this home itself say.
+    pub(crate) fn reasons(self) -> Vec<Reason> {
+        let category = self.category();
+        let near = match self.near {
+            Voices { against: 0, legit: 0 } => None,
+            Voices { against: 0, legit } => Some(Reason::Vindicated(legit)),
+            Voices { against, legit } => Some(Reason::Reported { against, legit, category }),
         };
-        let mut reasons: Vec<Reason> = neighbours.into_iter().chain(own.map(Reason::OwnReport)).collect();
+        let Voices { against, legit } = self.far;
+        let far = match against + legit {
+            0 => None,
+            _ => Some(Reason::FurtherOff { against, legit, category, through: self.through }),
+        };
+        let mut reasons: Vec<Reason> = near.into_iter().chain(far).chain(self.own.map(Reason::OwnReport)).collect();
         if reasons.is_empty() {
             reasons.push(Reason::NothingKnown);
         }
+        if !self.plain {
+            let hundredths = u16::try_from(self.weighed.evidence()).unwrap_or(u16::MAX);
+            reasons.push(Reason::Evidence { hundredths });
+        }
+        if self.weighed.evidence() >= BLOCK_AT && self.verdict() != Verdict::Block {
+            reasons.push(Reason::OneWay);
+        }
         reasons
+    }
+
+    /// What would change the verdict.
+    pub(crate) fn changes(self) -> Vec<Change> {
+        let (weighed, verdict) = (self.weighed, self.verdict());
+        let rises = match verdict {
+            Verdict::Allow => Some((Verdict::Challenge, CHALLENGE_AT - weighed.evidence())),
+            Verdict::Challenge => Some((Verdict::Block, BLOCK_AT - weighed.to_block())),
+            Verdict::Block => None,
+        };
+        let mut changes: Vec<Change> = rises
+            .map(|(to, by)| Change::Rises { to, by, elsewhere: weighed.evidence() > weighed.to_block() })
+            .into_iter()
+            .collect();
+        let (to, support, least) = match verdict {
+            Verdict::Allow => return changes,
+            Verdict::Challenge => (Verdict::Allow, weighed.against, CHALLENGE_AT),
+            Verdict::Block => (Verdict::Challenge, weighed.spread, BLOCK_AT),
+        };
+        let can_fall = support - support / 2 < least;
+        changes.push(if can_fall {
+            Change::Falls { to, by: support - least + 1 - weighed.legit }
+        } else {
+            Change::Stands
+        });
+        changes
     }
 
     /// What most call it; the graver word on a tie.
@@ -96,13 +188,20 @@ impl Tally {
         graver_first.into_iter().rev().max_by_key(|c| self.by_category[*c as usize]).unwrap_or(Category::Spam)
     }
 
+    /// The weights as whole words.
+    fn words(self) -> (f64, f64) {
+        let whole = f64::from(WHOLE);
+        (f64::from(self.weighed.against) / whole, f64::from(self.weighed.legit) / whole)
+    }
+
     /// How suspicious a call looks: the lower end of Wilson's interval for the share of those against.
     pub(crate) fn risk(self) -> Hundredths {
-        let n = f64::from(self.against + self.legit);
+        let (against, legit) = self.words();
+        let n = against + legit;
         if n == 0.0 {
             return Hundredths::NONE;
         }
-        let share = f64::from(self.against) / n;
+        let share = against / n;
         let z2 = WILSON_Z * WILSON_Z;
         let centre = share + z2 / (2.0 * n);
         let margin = WILSON_Z * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
@@ -111,7 +210,7 @@ impl Tally {
 
     /// How good the number's name is: the rule of succession (Laplace 1774), 50 when nothing is known.
     pub(crate) fn reputation(self) -> Hundredths {
-        let (against, legit) = (f64::from(self.against), f64::from(self.legit));
+        let (against, legit) = self.words();
         Hundredths::of_percent(100.0 * (legit + 1.0) / (against + legit + 2.0))
     }
 }
@@ -121,7 +220,10 @@ mod tests {
     use super::*;
 
     fn tally(against: u16, legit: u16) -> Tally {
-        Tally { against, legit, by_category: [against, 0, 0, 0], own: None }
+        let near = Voices { against, legit };
+        let (for_it, against_it) = (u32::from(legit) * WHOLE, u32::from(against) * WHOLE);
+        let weighed = Weighed { against: against_it, spread: against_it, legit: for_it };
+        Tally { weighed, near, plain: true, by_category: [against_it, 0, 0, 0], ..Tally::default() }
     }
 
     #[test]
@@ -142,6 +244,42 @@ mod tests {
     }
 
     #[test]
+    fn what_would_change_a_verdict_does_and_a_hundredth_less_does_not() {
+        let verdict = |against: u32, spread: u32, legit: u32| Tally {
+            weighed: Weighed { against, spread, legit },
+            ..Tally::default()
+        };
+        for (against, spread, legit) in [
+            (0, 0, 0),
+            (50, 50, 0),
+            (100, 100, 0),
+            (100, 100, 30),
+            (250, 250, 0),
+            (300, 200, 0),
+            (350, 350, 20),
+            (900, 600, 100),
+        ] {
+            let tally = verdict(against, spread, legit);
+            for change in tally.changes() {
+                match change {
+                    Change::Rises { to, by, .. } => {
+                        let after = |by| verdict(against + by, spread + by, legit).verdict();
+                        // A contradiction that is not yet at its half takes none of what is added.
+                        if legit <= spread / 2 {
+                            assert_eq!((after(by), after(by - 1)), (to, tally.verdict()), "{tally:?}");
+                        }
+                    }
+                    Change::Falls { to, by } => {
+                        let after = |by| verdict(against, spread, legit + by).verdict();
+                        assert_eq!((after(by), after(by - 1)), (to, tally.verdict()), "{tally:?}");
+                    }
+                    Change::Stands => assert_eq!(verdict(against, spread, 10_000).verdict(), tally.verdict()),
+                }
+            }
+        }
+    }
+
+    #[test]
     fn reputation_is_fifty_when_nothing_is_known_and_risk_none() {
         assert_eq!(tally(0, 0).reputation(), Hundredths::HALF);
         assert_eq!(tally(0, 0).risk(), Hundredths::NONE);
@@ -152,26 +290,36 @@ mod tests {
 
     #[test]
     fn the_graver_word_wins_a_tie() {
-        let tied = Tally { against: 2, legit: 0, by_category: [1, 1, 0, 0], own: None };
+        let tied = Tally { by_category: [100, 100, 0, 0], ..tally(2, 0) };
         assert_eq!(tied.category(), Category::Scam);
     }
 
     #[test]
     fn a_person_is_not_one_of_their_own_neighbours() {
-        let with = |against, legit, own: Option<Category>| {
-            let mut tally = Tally { own, ..tally(against, legit) };
-            if own == Some(Category::Scam) {
-                tally.by_category = [against - 1, 1, 0, 0];
-            }
-            tally.reasons()
-        };
+        let with = |against, legit, own| Tally { own, ..tally(against, legit) }.reasons();
         let scam = Category::Scam;
         let reported = |against| Reason::Reported { against, legit: 0, category: Category::Spam };
-        assert_eq!(with(1, 0, Some(scam)), [Reason::OwnReport(scam)]);
-        assert_eq!(with(3, 0, Some(scam)), [reported(2), Reason::OwnReport(scam)]);
-        assert_eq!(with(0, 1, Some(Category::Legit)), [Reason::OwnReport(Category::Legit)]);
-        assert_eq!(with(0, 2, Some(Category::Legit)), [Reason::Vindicated(1), Reason::OwnReport(Category::Legit)]);
+        assert_eq!(with(0, 0, Some(scam)), [Reason::OwnReport(scam)]);
+        assert_eq!(with(2, 0, Some(scam)), [reported(2), Reason::OwnReport(scam)]);
+        assert_eq!(with(0, 0, Some(Category::Legit)), [Reason::OwnReport(Category::Legit)]);
+        assert_eq!(with(0, 1, Some(Category::Legit)), [Reason::Vindicated(1), Reason::OwnReport(Category::Legit)]);
         assert_eq!(with(2, 0, None), [reported(2)]);
         assert_eq!(with(0, 0, None), [Reason::NothingKnown]);
+    }
+
+    #[test]
+    fn far_words_are_told_apart_and_one_way_alone_blocks_nothing() {
+        let weighed = Weighed { against: 300, spread: 200, legit: 0 };
+        let tally = Tally {
+            weighed,
+            far: Voices { against: 9, legit: 0 },
+            through: 1,
+            by_category: [900, 0, 0, 0],
+            ..Tally::default()
+        };
+        assert_eq!(tally.verdict(), Verdict::Challenge);
+        let far = Reason::FurtherOff { against: 9, legit: 0, category: Category::Spam, through: 1 };
+        assert_eq!(tally.reasons(), [far, Reason::Evidence { hundredths: 300 }, Reason::OneWay]);
+        assert_eq!(tally.changes()[0], Change::Rises { to: Verdict::Block, by: 100, elsewhere: true });
     }
 }

@@ -86,6 +86,7 @@ fn by_evidence(tally: Tally, verstat: Option<Verstat>) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trust::Weighed;
     use meerkat_protocols::wishes::Entry;
 
     fn number(digits: u64) -> E164 {
@@ -97,8 +98,9 @@ mod tests {
     }
 
     fn reported() -> Tally {
+        let weighed = Weighed { against: 900, spread: 900, legit: 0 };
         let mut tally = Tally::default();
-        tally.against = 9;
+        tally.weighed = weighed;
         tally
     }
 

@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use meerkat_protocols::time::Day;
+use meerkat_protocols::time::{Day, Now};
 
-use crate::evidence::{Evidence, HomeNo};
+use crate::{
+    evidence::{Evidence, HomeNo},
+    trust::{Graph, HOPS},
+};
 
 /// The most neighbours a home may answer for. A vouch is made face to face; twelve is more than most people have.
 pub(crate) const MAX_VOUCHES: usize = 12;
 /// How many vouches away a home may be for its statements to be kept. With at most twelve vouches a home, five hops
 /// reach a city.
-pub(crate) const MAX_HOPS: u8 = 5;
+pub(crate) const MAX_HOPS: u8 = HOPS;
 
 /// The distances of all homes that can be reached from this one.
 #[derive(Debug, Default)]
@@ -66,15 +69,53 @@ impl Reach {
         self.hops.contains_key(&home)
     }
 
-    /// What a report of the home weighs: 1 for this home and the homes it answers for itself, else 0. The flow over the
-    /// whole graph takes this place once it is built.
-    pub(crate) fn weight(&self, home: HomeNo) -> u8 {
-        u8::from(self.hops.get(&home).is_some_and(|hops| *hops <= 1))
-    }
-
     /// The homes this one answers for.
     pub(crate) fn own(&self) -> &BTreeMap<HomeNo, (Day, u8)> {
         &self.own
+    }
+}
+
+/// The graph of vouches, ranked for the flow, and since when it is out of date. Ranking a city takes tens of milliseconds,
+/// so a ringing call never waits for it and vouches that come in a stream share it.
+#[derive(Debug, Default)]
+pub(crate) struct Ranked {
+    graph: Graph,
+    /// When it is due, in milliseconds of the monotonic clock.
+    due_ms: Option<u64>,
+}
+
+impl Ranked {
+    /// How long the graph may be out of date: a second, and another for each 10,000 homes, of which each second of
+    /// ranking takes a few hundredths.
+    const WITHIN_MS: u64 = 1_000;
+    const MORE_PER_HOMES: u64 = 10;
+
+    /// A vouch came, went or stopped counting.
+    pub(crate) fn outdated(&mut self, now: Now) {
+        let within = Self::WITHIN_MS + self.graph.len() as u64 / Self::MORE_PER_HOMES;
+        self.due_ms.get_or_insert(now.mono_ms + within);
+    }
+
+    /// When the graph is to be ranked anew, if it is out of date.
+    pub(crate) fn due_ms(&self) -> Option<u64> {
+        self.due_ms
+    }
+
+    /// Ranks the graph anew, if it is out of date.
+    pub(crate) fn refresh(&mut self, evidence: &Evidence, own: HomeNo) {
+        if self.due_ms.take().is_some() {
+            self.graph = Graph::build(
+                own.0,
+                evidence.homes(),
+                |home| evidence.name(HomeNo(home)),
+                |home, whom| whom.extend(counted(evidence, HomeNo(home)).into_keys().map(|no| no.0)),
+            );
+        }
+    }
+
+    /// The graph as it was when it was last ranked.
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
     }
 }
 

@@ -767,8 +767,18 @@ export interface components {
         /** @description One home's word on the number. */
         HomeReport: {
             category: components["schemas"]["Category"];
+            /**
+             * Format: int32
+             * @description What of it is counted, in hundredths.
+             */
+            counted: number;
             /** @description `YYYY-MM-DD`, in UTC. */
             day: string;
+            /**
+             * Format: int32
+             * @description How many vouches away that home is; 0 is this home.
+             */
+            distance: number;
             home: string;
             /** @description How this home calls that one; null if it does not answer for it. */
             name: string | null;
@@ -776,7 +786,7 @@ export interface components {
             own: boolean;
             /**
              * Format: int32
-             * @description 1 if this home answers for that one, else 0.
+             * @description What its word can weigh at most, by its age and distance: hundredths of a near home's word.
              */
             weight: number;
         };
@@ -892,7 +902,7 @@ export interface components {
             calls: number;
             /**
              * Format: int32
-             * @description Homes this home answers for that report it as unwanted.
+             * @description Homes that vouches lead to and that report it as unwanted.
              */
             confirmations: number;
             entry: components["schemas"]["ListEntry"] | null;
@@ -1082,6 +1092,14 @@ export interface components {
         Verdict: "allow" | "challenge" | "block";
         /** @description How a call from the number would be decided now. */
         Verdicts: {
+            /** @description What would change the verdict, in words; empty where evidence does not decide. */
+            changes: string[];
+            /**
+             * Format: int32
+             * @description The evidence against the number, in hundredths of a near home's word: 100 marks a call, 300 through at least two
+             *     neighbours keeps it from ringing.
+             */
+            evidence: number;
             /** @description The deciding reason first. */
             reasons: components["schemas"]["Reason"][];
             /**
@@ -1089,6 +1107,8 @@ export interface components {
              * @description 0 to 100, two decimals.
              */
             risk: number;
+            /** @description Through which homes that this one answers for the words come, the heaviest first. */
+            through: components["schemas"]["Way"][];
             verdict: components["schemas"]["Verdict"];
         };
         /**
@@ -1106,6 +1126,22 @@ export interface components {
         /** @description The clock is not set, so the report waits in memory until it is. */
         Waiting: {
             waiting: boolean;
+        };
+        /** @description A home that this one answers for, and what comes through it, its own word included. */
+        Way: {
+            /**
+             * Format: int32
+             * @description Against the number, in hundredths of a word.
+             */
+            against: number;
+            home: string;
+            /**
+             * Format: int32
+             * @description For the number, in hundredths of a word.
+             */
+            legit: number;
+            /** @description How this home calls it. */
+            name: string | null;
         };
         /** @description The kinds of events and what each carries. */
         What: {

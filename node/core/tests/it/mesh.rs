@@ -1,6 +1,6 @@
 //! Whose word counts.
 
-use meerkat_core::{Command, Refusal, Reply};
+use meerkat_core::{Change, Command, Refusal, Reply, Through};
 use meerkat_protocols::{
     facts::{Reason, Verdict},
     mesh::{Event, Found, Validation},
@@ -29,7 +29,7 @@ fn three_vouched_homes_block_one_challenges_and_strangers_weigh_nothing() {
 }
 
 #[test]
-fn homes_within_five_hops_are_kept_and_weigh_nothing() {
+fn homes_within_five_hops_weigh_by_their_distance() {
     let mut world = World::answering_for(0, &[1]);
     for n in 1..7 {
         world.hear(9, &vouch(n, TODAY, 0, n + 1));
@@ -38,11 +38,40 @@ fn homes_within_five_hops_are_kept_and_weigh_nothing() {
     assert_eq!(world.hear(9, &report(5, TODAY, 1, SPAMMER, Category::Scam)), Some(Validation::Accept));
     assert_eq!(world.hear(9, &report(6, TODAY, 1, SPAMMER, Category::Scam)), Some(Validation::Ignore));
     let assessment = world.check(SPAMMER);
-    assert_eq!((assessment.verdict, assessment.confirmations), (Verdict::Allow, 0));
-    assert_eq!(assessment.claims.iter().map(|c| (c.home, c.weight)).collect::<Vec<_>>(), [(home(5), 0)]);
+    assert_eq!((assessment.verdict, assessment.confirmations, assessment.evidence), (Verdict::Allow, 1, 10));
+    let claims: Vec<_> = assessment.claims.iter().map(|c| (c.home, c.distance, c.weight, c.counted)).collect();
+    assert_eq!(claims, [(home(5), 5, 10, 10)]);
     // A shorter way brings the sixth within reach, and what was held of it comes in.
     world.hear(9, &vouch(2, TODAY, 5, 6));
-    assert_eq!(world.check(SPAMMER).claims.len(), 2);
+    assert_eq!(world.check(SPAMMER).evidence, 60);
+}
+
+#[test]
+fn the_reason_says_through_whom_a_verdict_came_and_what_would_change_it() {
+    let mut world = World::answering_for(0, &[1, 2]);
+    for (slot, n) in (10..14).enumerate() {
+        world.hear(9, &vouch(1, TODAY, u8::try_from(slot).expect("small"), n));
+        world.hear(9, &report(n, TODAY, 0, SPAMMER, Category::Robocall));
+    }
+    let check = world.check(SPAMMER);
+    let far = Reason::FurtherOff { against: 4, legit: 0, category: Category::Robocall, through: 1 };
+    assert_eq!(check.reasons, [far, Reason::Evidence { hundredths: 300 }, Reason::OneWay]);
+    assert_eq!((check.verdict, check.through.as_slice()), (Verdict::Challenge, &[through(1, 300, 0)][..]));
+    assert_eq!(check.changes[0], Change::Rises { to: Verdict::Block, by: 100, elsewhere: true });
+    // What it says would change it does.
+    world.hear(9, &report(2, TODAY, 0, SPAMMER, Category::Robocall));
+    let check = world.check(SPAMMER);
+    assert_eq!((check.verdict, check.through), (Verdict::Block, vec![through(1, 300, 0), through(2, 100, 0)]));
+    assert_eq!(check.changes, [Change::Falls { to: Verdict::Challenge, by: 1 }]);
+    world.hear(9, &report(1, TODAY, 0, SPAMMER, Category::Legit));
+    let check = world.check(SPAMMER);
+    assert_eq!((check.verdict, check.through[0].legit), (Verdict::Challenge, 100));
+    world.ring("+4930901820");
+    assert_eq!(world.acts[0].answer, Answer::Pass);
+}
+
+fn through(n: u16, against: u16, legit: u16) -> Through {
+    Through { home: home(n), against, legit }
 }
 
 #[test]
