@@ -7,6 +7,7 @@ mod arm64;
 mod bench;
 mod debian;
 mod deny;
+mod eval;
 mod fuzz;
 mod node_packages;
 mod quiet_http;
@@ -33,6 +34,8 @@ enum Chore {
     Test(test::Options),
     /// Measures and prints our figures beside their anchors; without a name, every short one.
     Bench(bench::Options),
+    /// Replays what really happened and says what we would have caught.
+    Eval(eval::Options),
     /// Power cuts and kill -9, by the thousand.
     Soak(soak::Options),
     /// Hostile bytes against the parsers, for a while.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     let done = match Line::parse().chore {
         Chore::Test(options) => test::run(&options),
         Chore::Bench(options) => bench::run(&options),
+        Chore::Eval(options) => eval::run(&options),
         Chore::Soak(options) => soak::run(&options),
         Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Deny => deny::run(),
