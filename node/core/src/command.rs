@@ -19,6 +19,13 @@ pub struct CommandId(pub u64);
 pub enum Command {
     /// How would a call from this number be decided, and why? In any spelling.
     Check(String),
+    /// Which numbers is there a word about? For those who keep a copy; each is then asked about by [`Command::Check`].
+    KnownNumbers {
+        /// Only those behind this one.
+        after: Option<E164>,
+        /// How many, at most [`Command::MAX_KNOWN_NUMBERS`].
+        most: u16,
+    },
     /// Tell the neighbourhood what this number is.
     Report {
         /// In any spelling.
@@ -42,6 +49,16 @@ pub enum Command {
     Unvouch(HomeId),
     /// Change a document: lists, settings, names.
     Edit(Edit),
+}
+
+impl Command {
+    /// The most numbers of one [`Reply::KnownNumbers`]: finding them takes well under a millisecond.
+    pub const MAX_KNOWN_NUMBERS: u16 = 500;
+
+    /// Whether it changes nothing.
+    pub(crate) fn only_asks(&self) -> bool {
+        matches!(self, Self::Check(_) | Self::KnownNumbers { .. })
+    }
 }
 
 /// One home's word on a number, as the number page shows it.
@@ -158,6 +175,8 @@ impl Assessment {
 pub enum Reply {
     /// The answer to [`Command::Check`].
     Checked(Box<Assessment>),
+    /// Numbers about which somebody said something, in order; fewer than asked for at the end.
+    KnownNumbers(Vec<E164>),
     /// The report is signed and saved, and goes out now.
     Reported {
         /// About whom.

@@ -17,7 +17,7 @@ use meerkat_protocols::{
 };
 
 use crate::{
-    command::{Command, CommandId, Refusal, Reply},
+    command::{CommandId, Refusal, Reply},
     event::Event,
     input::{Identity, Input, JobId, Restored},
     node::Node,
@@ -117,7 +117,7 @@ impl Engine {
         match input {
             Input::Committed(batch, result) => self.committed(now, batch, result),
             // Nothing a person decides is ever given up, so no more of it is taken in than memory holds.
-            Input::Command(id, command) if self.is_full() && !matches!(command, Command::Check(_)) => {
+            Input::Command(id, command) if self.is_full() && !command.only_asks() => {
                 self.out.push_back(Deed::Reply(id, Err(Refusal::Busy)));
             }
             other => self.node.handle(now, other),

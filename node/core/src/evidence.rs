@@ -6,6 +6,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    ops::Bound,
 };
 
 use meerkat_protocols::{
@@ -357,6 +358,15 @@ impl Evidence {
     /// How many statements are held.
     pub(crate) fn len(&self) -> usize {
         self.stated.len() + self.conflicts.len()
+    }
+
+    /// The numbers there are statements about, in order, behind this one.
+    pub(crate) fn numbers_after(&self, after: Option<E164>) -> impl Iterator<Item = E164> + '_ {
+        let next = move |last: Option<E164>| {
+            let from = last.map_or(Bound::Unbounded, |n| Bound::Excluded((n, Sequence::LAST)));
+            self.by_number.range((from, Bound::Unbounded)).next().map(|((number, _), _)| *number)
+        };
+        std::iter::successors(next(after), move |last| next(Some(*last)))
     }
 
     /// How many numbers there are statements about.

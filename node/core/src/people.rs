@@ -54,6 +54,12 @@ impl Node {
                 self.put(Output::Reply(id, Ok(Reply::Checked(Box::new(assessment)))));
                 Ok(())
             }
+            Command::KnownNumbers { after, most } => {
+                let most = usize::from(most.min(Command::MAX_KNOWN_NUMBERS));
+                let known = self.evidence.numbers_after(after).take(most).collect();
+                self.put(Output::Reply(id, Ok(Reply::KnownNumbers(known))));
+                Ok(())
+            }
             Command::Report { number, category } => {
                 self.typed(&number).and_then(|n| self.say_report(now, Some(id), n, category))
             }

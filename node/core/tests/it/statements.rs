@@ -45,6 +45,25 @@ fn a_report_can_be_changed_and_taken_back_and_the_old_one_stays_gone() {
 }
 
 #[test]
+fn the_numbers_somebody_spoke_of_are_told_in_order_piece_by_piece() {
+    let mut world = World::answering_for(0, &[1, 2]);
+    for n in (0..5).rev() {
+        world.hear(9, &report(1, TODAY, u8::try_from(n).expect("small"), SPAMMER + n, Category::Scam));
+    }
+    world.hear(9, &report(2, TODAY, 0, SPAMMER + 1, Category::Legit));
+    let mut known = |after: Option<u64>, most| {
+        let after = after.map(number);
+        match world.ask(Command::KnownNumbers { after, most }) {
+            Some(Ok(Reply::KnownNumbers(known))) => known.into_iter().map(|n| n.digits() - SPAMMER).collect::<Vec<_>>(),
+            other => panic!("it is always answered: {other:?}"),
+        }
+    };
+    assert_eq!(known(None, 500), [0, 1, 2, 3, 4]);
+    assert_eq!((known(None, 2), known(Some(SPAMMER + 1), 2)), (vec![0, 1], vec![2, 3]));
+    assert_eq!((known(Some(SPAMMER + 4), 2), known(None, 0)), (vec![], vec![]));
+}
+
+#[test]
 fn a_restart_remembers_the_verdicts_and_reuses_no_slot() {
     let mut world = World::answering_for(0, &[1, 2]);
     world.hear(9, &report(1, TODAY, 0, SPAMMER, Category::Scam));
