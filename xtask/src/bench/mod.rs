@@ -10,6 +10,7 @@ mod house;
 mod list;
 mod memory;
 mod page;
+mod reconcile;
 mod start;
 
 use std::path::PathBuf;
@@ -76,8 +77,12 @@ const BENCHES: &[Bench] = &[
     page::BENCH,
     list::BENCH,
     disk::BENCH,
+    reconcile::BENCH,
     build::BENCH,
 ];
+
+/// These build what they measure themselves.
+const WITHOUT_DAEMON: &[&str] = &[build::BENCH.name, reconcile::BENCH.name];
 
 /// How `cargo xtask bench` is called.
 #[derive(Args)]
@@ -109,8 +114,10 @@ pub(crate) fn run(options: &Options) -> Outcome {
         return Ok(());
     }
     let chosen = choose(options.name.as_deref())?;
-    debian::install(debian::FOR_BENCHES)?;
-    let alone = chosen.iter().all(|b| b.name == build::BENCH.name);
+    let alone = chosen.iter().all(|b| WITHOUT_DAEMON.contains(&b.name));
+    if !alone {
+        debian::install(debian::FOR_BENCHES)?;
+    }
     let setup = Setup { binary: if alone { PathBuf::new() } else { rig::release()? } };
     let reports: Vec<_> = chosen
         .iter()
