@@ -16,6 +16,7 @@ mod events;
 mod extract;
 mod history;
 mod lists;
+mod lookup;
 mod mesh;
 mod numbers;
 mod openapi;

@@ -234,7 +234,8 @@ pub(crate) fn entry_view(subject: &Subject, entry: &Entry, known: &Known) -> Lis
     }
 }
 
-async fn assess(wiring: &Wiring, text: String) -> Result<Box<Assessment>, Problem> {
+/// How the node would decide about a call from this text.
+pub(crate) async fn assess(wiring: &Wiring, text: String) -> Result<Box<Assessment>, Problem> {
     match wiring.command(Command::Check(text)).await? {
         Reply::Checked(assessment) => Ok(assessment),
         other => Err(wiring.unexpected(&other)),

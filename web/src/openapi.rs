@@ -25,13 +25,17 @@ const BEARER: &str = "api_key";
 /// Schemas with fields that need not be there.
 const MAY_LACK_FIELDS: [&str; 2] = ["Problem", "EntryBody"];
 /// What operations are grouped by.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("access", "Signing in, the claim, API keys"),
     ("calls", "The call log"),
     ("numbers", "The home's lists and what is known about numbers"),
     ("reports", "Telling the neighbourhood"),
     ("mesh", "Peers and neighbours"),
     ("system", "The node itself"),
+    (
+        "lookup",
+        "Numbers for phone apps, in the form of the PhoneBlock API; keys of the role `lookup` reach nothing else",
+    ),
     ("events", "What happens, through three doors"),
 ];
 

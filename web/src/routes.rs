@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::{Next, from_fn, from_fn_with_state},
@@ -18,7 +18,7 @@ use crate::{
     access::{Door, Gate, claim_by_socket, enter, hosts, key_routes, session_routes},
     assets, calls, events,
     extract::MAX_BODY_BYTES,
-    lists, mesh, numbers, openapi_document,
+    lists, lookup, mesh, numbers, openapi_document,
     problem::Problem,
     reports, security, system,
 };
@@ -51,6 +51,7 @@ fn operations() -> OpenApiRouter<Wiring> {
         .merge(reports::report_routes())
         .merge(mesh::mesh_routes())
         .merge(key_routes())
+        .merge(lookup::lookup_routes())
 }
 
 /// What the routes say about themselves.
@@ -67,6 +68,7 @@ fn build(wiring: Wiring, door: Door) -> Router {
         quick = quick.route("/api/v1/local/claim", post(claim_by_socket));
     }
     quick
+        .layer(Extension(lookup::Catalogue::default()))
         .route_layer(from_fn(in_time))
         .merge(streams)
         .route_layer(from_fn_with_state(gate.clone(), enter))

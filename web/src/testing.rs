@@ -24,7 +24,7 @@ use meerkat_protocols::{
     phone::Line,
     statement::Category,
     time::{Day, Now},
-    wishes::{Edit, Lists, Settings},
+    wishes::{Edit, Lists, Settings, Standing, Subject},
 };
 use meerkat_store::{AccessWrite, DataKey, Folder, Options, Store};
 use serde_json::Value;
@@ -273,7 +273,19 @@ fn reply(
         _ => Err(Refusal::NotANumber("this is not a number".into())),
     };
     match command {
-        Command::Check(text) => Ok(Reply::Checked(Box::new(assessment(classify(&text, region))))),
+        Command::Check(text) => {
+            let caller = classify(&text, region);
+            let decided = decided(&caller, &snapshot.borrow().lists, reports);
+            Ok(Reply::Checked(Box::new(Assessment {
+                verdict: decided.0,
+                reasons: vec![decided.1],
+                ..assessment(caller)
+            })))
+        }
+        Command::KnownNumbers { after, most } => {
+            let behind = reports.keys().filter(|n| after.is_none_or(|a| **n > a)).copied();
+            Ok(Reply::KnownNumbers(behind.take(usize::from(most)).collect()))
+        }
         Command::Report { number: text, category } => {
             let number = number(&text)?;
             reports.insert(number, category);
@@ -297,6 +309,19 @@ fn reply(
             snapshot.send_modify(|now| change(Arc::make_mut(now), edit));
             Ok(Reply::Saved)
         }
+    }
+}
+
+/// Own lists first; scam blocks and spam challenges.
+fn decided(caller: &Caller, lists: &Lists, reports: &BTreeMap<E164, Category>) -> (Verdict, Reason) {
+    let Caller::Number(number) = caller else { return (Verdict::Allow, Reason::NothingKnown) };
+    let standing = lists.get(&Subject::Number(*number)).map(|e| e.standing);
+    match (standing, reports.get(number)) {
+        (Some(Standing::Allow), _) => (Verdict::Allow, Reason::OwnAllow(None)),
+        (Some(Standing::Block), _) => (Verdict::Block, Reason::OwnBlock(None)),
+        (_, Some(Category::Scam)) => (Verdict::Block, Reason::OwnReport(Category::Scam)),
+        (_, Some(Category::Spam)) => (Verdict::Challenge, Reason::OwnReport(Category::Spam)),
+        _ => (Verdict::Allow, Reason::NothingKnown),
     }
 }
 

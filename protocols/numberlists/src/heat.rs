@@ -39,7 +39,7 @@ pub struct Tuning {
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { half_life_days: 2.0, exchange_share: 0.1, hot_at: 1.7, max_hot_share: 0.0049 }
+        Self { half_life_days: 1.5, exchange_share: 0.2, hot_at: 1.3, max_hot_share: 0.0049 }
     }
 }
 

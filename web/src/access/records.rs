@@ -7,6 +7,8 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
+    /// Looks numbers up, for phone apps: sees no call, no list and no name.
+    Lookup,
     /// Looks.
     Viewer,
     /// Also keeps the lists and reports numbers.
@@ -19,12 +21,13 @@ pub enum Role {
 
 impl Role {
     /// All of them, the least first.
-    pub const ALL: [Self; 4] = [Self::Viewer, Self::Member, Self::Moderator, Self::Admin];
+    pub const ALL: [Self; 5] = [Self::Lookup, Self::Viewer, Self::Member, Self::Moderator, Self::Admin];
 
     /// The word used in every interface.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            Self::Lookup => "lookup",
             Self::Viewer => "viewer",
             Self::Member => "member",
             Self::Moderator => "moderator",

@@ -15,7 +15,7 @@ pub(crate) enum Need {
 }
 
 use Need::{At, Public, Socket};
-use Role::{Admin, Member, Moderator, Viewer};
+use Role::{Admin, Lookup, Member, Moderator, Viewer};
 
 /// Method, path, need.
 pub(crate) const TABLE: &[(&str, &str, Need)] = &[
@@ -49,6 +49,10 @@ pub(crate) const TABLE: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/events", At(Viewer)),
     ("GET", "/api/v1/events/stream", At(Viewer)),
     ("GET", "/api/v1/events/ws", At(Viewer)),
+    ("GET", "/api/num/{number}", At(Lookup)),
+    ("GET", "/api/check", At(Lookup)),
+    ("GET", "/api/check-prefix", At(Lookup)),
+    ("GET", "/api/blocklist", At(Lookup)),
     ("POST", "/api/v1/local/claim", Socket),
 ];
 

@@ -4,5 +4,6 @@ mod access;
 mod answers;
 mod assets;
 mod doors;
+mod lookup;
 mod roles;
 mod sites;

@@ -4,6 +4,88 @@
  */
 
 export interface paths {
+    "/api/blocklist": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All numbers that are kept from ringing, or what has changed since a version, for phone apps that keep a copy.
+         * @description Needs the role `lookup` or a higher one.
+         */
+        get: operations["blocklist"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is known about the number with this hash, for phone apps.
+         * @description Needs the role `lookup` or a higher one.
+         */
+        get: operations["check"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/check-prefix": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All known numbers whose hash begins so, for phone apps that do not say which number they mean.
+         * @description Needs the role `lookup` or a higher one.
+         */
+        get: operations["check_prefix"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/num/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is known about a number, for phone apps.
+         * @description In the form of the PhoneBlock API, as the three operations beside it. The number may be in any spelling.
+         *
+         *     Needs the role `lookup` or a higher one.
+         */
+        get: operations["num"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/api-keys": {
         parameters: {
             query?: never;
@@ -560,6 +642,15 @@ export interface components {
         ApiKeys: {
             items: components["schemas"]["ApiKey"][];
         };
+        /** @description What is kept from ringing, or what has changed in it. */
+        Blocklist: {
+            numbers: components["schemas"]["ListedNumber"][];
+            /**
+             * Format: int64
+             * @description For `since`, the next time.
+             */
+            version: number;
+        };
         /** @description A call and what was decided about it. */
         Call: {
             /**
@@ -838,6 +929,21 @@ export interface components {
             /** @description For `cursor`, to get the next page; null at the end. */
             next: string | null;
         };
+        /** @description A number of the list. */
+        ListedNumber: {
+            /**
+             * Format: int64
+             * @description The day of the newest report, in milliseconds since 1970; 0 where there is none.
+             */
+            lastActivity: number;
+            phone: string;
+            rating: components["schemas"]["Rating"];
+            /**
+             * Format: int32
+             * @description 0: take it off the copy.
+             */
+            votes: number;
+        };
         /** @description A neighbour's home that this home answers for. */
         Neighbour: {
             home: string;
@@ -953,12 +1059,58 @@ export interface components {
             /** @description Multiaddresses. */
             listening: string[];
         };
+        /** @description A number as apps know it. Times are milliseconds since 1970, 0 where there is none. */
+        PhoneInfo: {
+            /** @description Never: what has expired is not known any more. */
+            archived: boolean;
+            /** @description On the home's own list of unwanted callers. */
+            blackListed: boolean;
+            /**
+             * Format: int64
+             * @description The day of the oldest report.
+             */
+            dateAdded: number;
+            /** @description With the spaces people write. */
+            label: string;
+            /**
+             * Format: int64
+             * @description The day of the newest report.
+             */
+            lastUpdate: number;
+            /** @description Not known. */
+            location: string | null;
+            /** @description `+` and digits; empty if nothing is known about the hash. */
+            phone: string;
+            /** @description `A_LEGITIMATE` unless the number is kept from ringing: there are apps that look at nothing else. */
+            rating: components["schemas"]["Rating"];
+            /**
+             * Format: int32
+             * @description 100 if the number is kept from ringing: more than any app asks for. 1 if a call rings marked as suspicious: fewer
+             *     than any app asks for. Else 0.
+             */
+            votes: number;
+            /**
+             * Format: int32
+             * @description The same.
+             */
+            votesWildcard: number;
+            /** @description On the home's own list of wanted callers. */
+            whiteListed: boolean;
+        };
         /** @description Where the node stands, in degrees (WGS 84). */
         Place: {
             /** Format: double */
             latitude: number;
             /** Format: double */
             longitude: number;
+        };
+        /** @description All known numbers whose hash begins as asked. */
+        PrefixMatches: {
+            numbers: components["schemas"]["PhoneInfo"][];
+            /** @description Always empty: no block of numbers is kept from ringing. */
+            range10: components["schemas"]["RangeMatch"][];
+            /** @description Always empty. */
+            range100: components["schemas"]["RangeMatch"][];
         };
         /** @description What went wrong (RFC 9457). */
         Problem: {
@@ -978,6 +1130,19 @@ export interface components {
             /** @description A name for the kind of problem, to compare and not to fetch: `urn:meerkat:problem:` and the code. */
             type: string;
         };
+        /** @description A block of numbers. */
+        RangeMatch: {
+            /** Format: int32 */
+            cnt: number;
+            prefix: string;
+            /** Format: int32 */
+            votes: number;
+        };
+        /**
+         * @description What apps call a number.
+         * @enum {string}
+         */
+        Rating: "A_LEGITIMATE" | "B_MISSED" | "E_ADVERTISING" | "G_FRAUD";
         /** @description One reason for a verdict. */
         Reason: {
             /** @description Its name for programs. */
@@ -1007,7 +1172,7 @@ export interface components {
          * @description What somebody may do; each role may do all that those before it may.
          * @enum {string}
          */
-        Role: "viewer" | "member" | "moderator" | "admin";
+        Role: "lookup" | "viewer" | "member" | "moderator" | "admin";
         /** @description A call that is on disk. */
         SavedCall: {
             /** Format: int64 */
@@ -1220,6 +1385,360 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    blocklist: {
+        parameters: {
+            query?: {
+                /** @description The `version` of the copy; without it, or with one that this node does not know any more, the whole list. */
+                since?: number;
+                /** @description Only `json` is spoken. */
+                format?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Blocklist"];
+                };
+            };
+            /** @description `invalid`: another format than JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `busy` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check: {
+        parameters: {
+            query?: {
+                /**
+                 * @description SHA-1 of the number in its international form (`+4930901820`), in hexadecimal.
+                 * @example 3d1d
+                 */
+                sha1?: string;
+                /** @description Only `json` is spoken. */
+                format?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhoneInfo"];
+                };
+            };
+            /** @description `invalid`: no whole hash, or another format than JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`, `checking` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_prefix: {
+        parameters: {
+            query?: {
+                /**
+                 * @description SHA-1 of the number in its international form (`+4930901820`), in hexadecimal.
+                 * @example 3d1d
+                 */
+                sha1?: string;
+                /** @description Only `json` is spoken. */
+                format?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrefixMatches"];
+                };
+            };
+            /** @description `invalid`: not 4 to 40 hexadecimal digits, or another format than JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`, `checking` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    num: {
+        parameters: {
+            query?: {
+                /** @description Only `json` is spoken. */
+                format?: string;
+            };
+            header?: never;
+            path: {
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhoneInfo"];
+                };
+            };
+            /** @description `invalid`: no number, or another format than JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`, `checking` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_keys: {
         parameters: {
             query?: never;

@@ -11,7 +11,7 @@ export const session = signal<Session | null>(null);
 /** Why the node did not answer. */
 export const sessionProblem = signal<Problem | null>(null);
 
-const RANKS: readonly Role[] = ["viewer", "member", "moderator", "admin"];
+const RANKS: readonly Role[] = ["lookup", "viewer", "member", "moderator", "admin"];
 
 /** Whether the person signed in has at least this role. */
 export function has(role: Role): boolean {

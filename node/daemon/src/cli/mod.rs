@@ -287,6 +287,8 @@ pub enum ApiKey {
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RoleWord {
+    /// Look numbers up, for phone apps.
+    Lookup,
     /// Read.
     Viewer,
     /// Also report callers and change the lists.

@@ -123,8 +123,8 @@ fn batches<'a>(ends: &[(String, usize)], complaints: &'a [Option<E164>]) -> Resu
 fn grid() -> Vec<Tuning> {
     let mut grid = vec![];
     for half_life_days in [1.0, 1.5, 2.0, 3.0] {
-        for exchange_share in [0.0, 0.05, 0.1, 0.15, 0.2] {
-            for hot_at in [1.1, 1.3, 1.5, 1.7, 1.9] {
+        for exchange_share in [0.0, 0.1, 0.15, 0.2, 0.25, 0.3] {
+            for hot_at in [1.1, 1.3, 1.5, 1.8] {
                 grid.push(Tuning { half_life_days, exchange_share, hot_at, ..Tuning::default() });
             }
         }

@@ -324,6 +324,7 @@ export const en = {
   "system.docs_why": "Everything on this page is also an API, described by one document.",
   "system.docs_link": "OpenAPI document",
 
+  "role.lookup": "look-up",
   "role.viewer": "viewer",
   "role.member": "member",
   "role.moderator": "moderator",
@@ -361,6 +362,7 @@ export const en = {
   "keys.name": "What is it for?",
   "keys.name_hint": "For instance: Home Assistant",
   "keys.role": "Role",
+  "keys.role.lookup": "Look-up: numbers only, for phone apps",
   "keys.role.viewer": "Viewer: reads",
   "keys.role.member": "Member: also reports and changes lists",
   "keys.role.moderator": "Moderator: also changes neighbours and settings",

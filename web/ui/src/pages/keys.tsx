@@ -14,7 +14,7 @@ import { done } from "../toasts";
 import type { ApiKey, NewApiKey, Role } from "../types";
 import { t } from "../words";
 
-const ROLES: readonly Role[] = ["viewer", "member", "moderator", "admin"];
+const ROLES: readonly Role[] = ["lookup", "viewer", "member", "moderator", "admin"];
 
 export function Keys() {
   const { data, problem, reload } = useResource("keys", api.keys);
