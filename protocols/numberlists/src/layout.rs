@@ -105,7 +105,8 @@ impl Layout {
         let text = fields.text(self.number).filter(|t| !t.is_empty()).ok_or(Fault::NoNumber)?;
         let count = self.count(fields)?;
         let category = self.category(fields)?;
-        if text.len() > 1 && text[1..].contains(['*', '?', '^', '$', '[', '\\', '%']) {
+        // A star in front is a star code.
+        if !text.starts_with('*') && text.contains(['*', '?', '^', '$', '[', '\\', '%']) {
             return Err(Fault::Pattern);
         }
         let number = parse_typed(&text, region).map_err(|e| match e {

@@ -85,6 +85,14 @@ fn the_column_of_numbers_is_found_without_a_known_name() {
 }
 
 #[test]
+fn letters_of_every_alphabet_and_star_codes_are_no_numbers() {
+    let outcome = read("030901820\n\u{780}x\nпривет\n**622\n*21#\n^\\+49.*\n", "DE").expect("read");
+    let faults: Vec<_> = bad(&outcome).into_iter().map(|(_, fault)| fault).collect();
+    let expected = [Fault::NotANumber, Fault::NotANumber, Fault::Special, Fault::Special, Fault::Pattern];
+    assert_eq!(faults, expected);
+}
+
+#[test]
 fn what_is_no_list_is_refused_in_words() {
     assert_eq!(read("", "DE"), Err(Refused::NoNumbers));
     assert_eq!(read("a,b\nc,d\n", "DE"), Err(Refused::NoNumbers));
