@@ -112,3 +112,78 @@ pub enum Order {
         validation: Validation,
     },
 }
+
+/// The longest frame of an exchange: what `meerkat-reconcile` may need, 352 KiB, with room to grow.
+pub const MAX_EXCHANGE_FRAME_BYTES: usize = 384 * 1024;
+
+/// A stream of frames between us and one peer, for as long as an exchange lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExchangeRef(pub u64);
+
+/// Why a stream of frames has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The peer, or we, closed it in order.
+    Closed,
+    /// The connection is gone, or the peer broke off.
+    Lost,
+    /// The peer sent nothing, or took nothing, for too long; or it went on for too long altogether.
+    Slow,
+    /// A frame, or all of them, longer than is allowed.
+    TooLong,
+}
+
+/// What the network reports of exchanges, apart from [`Event`]: frames are large, and wait for each other only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExchangeEvent {
+    /// Frames can be sent and will come.
+    Opened {
+        /// By what it goes.
+        exchange: ExchangeRef,
+        /// With whom.
+        peer: Peer,
+        /// Whether [`ExchangeOrder::Open`] asked for it.
+        ours: bool,
+    },
+    /// What [`ExchangeOrder::Open`] asked for is not to be had now.
+    NotOpened {
+        /// With whom.
+        peer: Peer,
+    },
+    /// A frame has come.
+    Frame {
+        /// Where.
+        exchange: ExchangeRef,
+        /// At most [`MAX_EXCHANGE_FRAME_BYTES`].
+        data: Vec<u8>,
+    },
+    /// Nothing more comes.
+    Ended {
+        /// What.
+        exchange: ExchangeRef,
+        /// Why.
+        ending: Ending,
+    },
+}
+
+/// An order about exchanges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExchangeOrder {
+    /// Begin one with a peer that is connected.
+    Open {
+        /// With whom.
+        peer: Peer,
+    },
+    /// Send a frame. To one that has ended it is lost.
+    Frame {
+        /// Where.
+        exchange: ExchangeRef,
+        /// At most [`MAX_EXCHANGE_FRAME_BYTES`].
+        data: Vec<u8>,
+    },
+    /// Close it once the frames before are sent.
+    Close {
+        /// What.
+        exchange: ExchangeRef,
+    },
+}

@@ -17,6 +17,7 @@ use meerkat_protocols::statement::StatementId;
 
 use crate::gate::Gate;
 use crate::settings::Trouble;
+use crate::streams::{self, Door};
 
 /// What we say we speak and are: the same for every home.
 const PROTOCOL: &str = "/meerkat/1";
@@ -58,18 +59,23 @@ pub(crate) struct Behaviour {
     pub(crate) ping: ping::Behaviour,
     pub(crate) identify: identify::Behaviour,
     pub(crate) gossip: Gossip,
+    streams: streams::Behaviour,
 }
 
 impl Behaviour {
-    pub(crate) fn new(keypair: &Keypair) -> Result<Self, Trouble> {
-        Ok(Self {
+    /// And the door through which its streams come and go.
+    pub(crate) fn new(keypair: &Keypair) -> Result<(Self, Door), Trouble> {
+        let (streams, door) = streams::Behaviour::new();
+        let behaviour = Self {
             limits: connection_limits::Behaviour::new(connection_limits()),
             memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_SHARE),
             gate: Gate,
             ping: ping::Behaviour::new(ping()),
             identify: identify::Behaviour::new(identify(keypair)),
             gossip: gossip()?,
-        })
+            streams,
+        };
+        Ok((behaviour, door))
     }
 }
 

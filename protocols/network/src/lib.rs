@@ -14,6 +14,8 @@
 mod address;
 mod behaviour;
 mod book;
+mod exchanges;
+mod frame;
 mod gate;
 mod judging;
 mod listen;
@@ -22,6 +24,7 @@ mod nearby;
 mod outlet;
 mod pace;
 mod settings;
+mod streams;
 mod task;
 mod transport;
 mod unsent;
@@ -32,7 +35,7 @@ use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
 use libp2p::{PeerId, Transport};
-use meerkat_protocols::mesh::{Event, Order, Peer};
+use meerkat_protocols::mesh::{Event, ExchangeEvent, ExchangeOrder, Order, Peer};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -46,12 +49,28 @@ pub const EVENT_QUEUE: usize = 256;
 /// The orders that wait for the network: a batch of our own statements and the judgements of a full event queue.
 pub const ORDER_QUEUE: usize = 1024;
 
+/// The orders about exchanges that wait: as many frames as four of them have under way.
+pub const EXCHANGE_ORDER_QUEUE: usize = 16;
+
+/// The frames that wait for the node: 1.5 MiB. A peer whose frames find no room is not read.
+pub const EXCHANGE_EVENT_QUEUE: usize = 4;
+
+/// The way of exchanges, apart from gossip: frames are large, and a node that is slow to take them slows their senders only.
+pub struct Exchanges {
+    /// What the network is told. Once it is dropped there are no more exchanges.
+    pub orders: mpsc::Sender<ExchangeOrder>,
+    /// What it reports.
+    pub events: mpsc::Receiver<ExchangeEvent>,
+}
+
 /// The running network.
 pub struct Network {
     /// What it is told.
     pub orders: mpsc::Sender<Order>,
     /// What it reports.
     pub events: mpsc::Receiver<Event>,
+    /// Comparing with one peer what both hold. Whoever takes no part in that takes it out and drops it.
+    pub exchanges: Option<Exchanges>,
     peer: Peer,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
@@ -67,8 +86,8 @@ impl Network {
     /// Says goodbye on the local network, closes the connections and ends the task, by force when `deadline` has
     /// passed. Returns whether everything was closed in time.
     pub async fn shutdown(self, deadline: Duration) -> bool {
-        let Self { orders, events, stop, mut task, .. } = self;
-        drop((orders, events));
+        let Self { orders, events, exchanges, stop, mut task, .. } = self;
+        drop((orders, events, exchanges));
         // An error means that the task has ended already.
         let _ = stop.send(());
         if tokio::time::timeout(deadline, &mut task).await.is_ok() {
@@ -108,8 +127,16 @@ fn spawn(transport: Boxed<(PeerId, StreamMuxerBox)>, settings: &Settings) -> Res
     let (orders, orders_in) = mpsc::channel(ORDER_QUEUE);
     let (events_out, events) = mpsc::channel(EVENT_QUEUE);
     let (stop, stopped) = oneshot::channel();
-    let task = task::Task::new(transport, settings, orders_in, events_out)?;
+    let (task, door) = task::Task::new(transport, settings, orders_in, events_out)?;
     let peer = task.peer();
     let task = runtime.spawn(task.run(stopped));
-    Ok(Network { orders, events, peer, stop, task })
+    Ok(Network { orders, events, exchanges: Some(exchanges(&runtime, door)), peer, stop, task })
+}
+
+/// Ends with its orders or, the door being shut from inside, with the swarm.
+fn exchanges(runtime: &tokio::runtime::Handle, door: streams::Door) -> Exchanges {
+    let (orders, orders_in) = mpsc::channel(EXCHANGE_ORDER_QUEUE);
+    let (events_out, events) = mpsc::channel(EXCHANGE_EVENT_QUEUE);
+    runtime.spawn(exchanges::Exchanges::new(door, orders_in, events_out).run());
+    Exchanges { orders, events }
 }

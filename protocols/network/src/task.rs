@@ -26,6 +26,7 @@ use crate::nearby::{Nearby, News, Reach};
 use crate::outlet::Outlet;
 use crate::pace::Pace;
 use crate::settings::{Settings, Trouble};
+use crate::streams::Door;
 use crate::unsent::Unsent;
 
 /// An error that repeats (no file handles left) is told once in this time.
@@ -61,13 +62,14 @@ impl Task {
         settings: &Settings,
         orders: mpsc::Receiver<Order>,
         events: mpsc::Sender<Event>,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<(Self, Door), Trouble> {
         let keypair = settings.keypair()?;
         let own_id = keypair.public().to_peer_id();
         let own = peer_of(&own_id).ok_or(Trouble::Key)?;
         let addresses = listen_addresses(settings)?;
         let book = book(own, settings)?;
-        let swarm = Swarm::new(transport, Behaviour::new(&keypair)?, own_id, behaviour::swarm_config());
+        let (behaviour, door) = Behaviour::new(&keypair)?;
+        let swarm = Swarm::new(transport, behaviour, own_id, behaviour::swarm_config());
         let mut task = Self {
             own,
             swarm,
@@ -84,7 +86,7 @@ impl Task {
             told: None,
         };
         task.listen(&addresses, settings.listen.is_empty());
-        Ok(task)
+        Ok((task, door))
     }
 
     pub(crate) fn peer(&self) -> Peer {
