@@ -54,11 +54,19 @@ struct Ftc {
 /// What `examples/ftc` of `meerkat-numberlists` prints.
 #[derive(Serialize, Deserialize)]
 struct Report {
+    held: Held,
     history: usize,
     batches: Vec<Shares>,
     anchor: Vec<Shares>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tuning: Vec<Tried>,
+}
+
+/// The whole file as one import.
+#[derive(Serialize, Deserialize)]
+struct Held {
+    numbers: usize,
+    bytes: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -221,6 +229,8 @@ fn sum(batches: &[Shares]) -> Option<Sum> {
 }
 
 fn print_tables(told: &Told) {
+    let Held { numbers, bytes } = &told.report.held;
+    println!("The whole file is {numbers} numbers; in memory they take {:.2} MB.", *bytes as f64 / 1e6);
     println!("{} complaints of history; shares of complaints in %\n", told.report.history);
     println!("| batch | complaints | yesterday's list | in real time | with ranges | blocks flagged |");
     println!("|---|---:|---:|---:|---:|---:|");

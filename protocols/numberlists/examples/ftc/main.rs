@@ -16,8 +16,8 @@ use std::{
     process::ExitCode,
 };
 
-use meerkat_numberlists::{Rows, Tuning};
-use meerkat_protocols::number::E164;
+use meerkat_numberlists::{Image, Intake, Rows, Tuning};
+use meerkat_protocols::{number::E164, time::Day};
 use replay::{Batch, Gate, Shares, replay};
 use serde::Serialize;
 
@@ -31,8 +31,16 @@ struct Tried {
     batches: Vec<Shares>,
 }
 
+/// The whole file as one import.
+#[derive(Serialize)]
+struct Held {
+    numbers: usize,
+    bytes: usize,
+}
+
 #[derive(Serialize)]
 struct Report {
+    held: Held,
     history: usize,
     batches: Vec<Shares>,
     /// The fixed gate that is the anchor: eight other numbers of the block, ever.
@@ -57,7 +65,7 @@ fn run() -> Result<String, String> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let tune = arguments.iter().any(|a| a == "--tune");
     let ends = arguments.iter().filter(|a| *a != "--tune").map(|a| end(a)).collect::<Result<Vec<_>, _>>()?;
-    let complaints = complaints()?;
+    let (complaints, held) = complaints()?;
     let (history, batches) = batches(&ends, &complaints)?;
     let shares = |gate: Gate| replay(history, &batches, gate);
     let tried = |tuning: &Tuning| Tried {
@@ -67,6 +75,7 @@ fn run() -> Result<String, String> {
         batches: shares(Gate::Heat(*tuning)),
     };
     let report = Report {
+        held,
         history: history.len(),
         batches: shares(Gate::Heat(Tuning::default())),
         anchor: shares(Gate::Eight),
@@ -82,10 +91,11 @@ fn end(argument: &str) -> Result<(String, usize), String> {
     Ok((date.to_owned(), rows.parse().map_err(|_| wrong())?))
 }
 
-/// Every row of the file after its header: a number, or nothing where there is none that can exist.
-fn complaints() -> Result<Vec<Option<E164>>, String> {
+/// Every row of the file after its header: a number, or nothing where there is none that can exist. And what the file takes in
+/// memory as an import.
+fn complaints() -> Result<(Vec<Option<E164>>, Held), String> {
     let region = "US".parse().map_err(|e| format!("{e}"))?;
-    let (mut rows, mut found) = (Rows::new(region), vec![]);
+    let (mut rows, mut intake, mut found) = (Rows::new(region), Intake::new(region), vec![]);
     // Line 1 is the header; empty lines are rows that name nobody.
     let mut each = |line: u64, row: Result<meerkat_numberlists::Entry, _>| {
         let at = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(2);
@@ -96,11 +106,17 @@ fn complaints() -> Result<Vec<Option<E164>>, String> {
     loop {
         match stdin().lock().read(&mut piece).map_err(|e| format!("the complaints could not be read: {e}"))? {
             0 => break,
-            n => rows.feed(&piece[..n], &mut each).map_err(|e| e.to_string())?,
+            n => {
+                rows.feed(&piece[..n], &mut each).map_err(|e| e.to_string())?;
+                intake.feed(&piece[..n]).map_err(|e| e.to_string())?;
+            }
         }
     }
     rows.finish(&mut each).map_err(|e| e.to_string())?;
-    Ok(found)
+    let mut image = Image::default();
+    let import = intake.finish("complaints", Day(0)).map_err(|e| e.to_string())?.import;
+    image.add(import).map_err(|e| e.to_string())?;
+    Ok((found, Held { numbers: image.numbers(), bytes: image.bytes() }))
 }
 
 type Split<'a> = (&'a [Option<E164>], Vec<Batch<'a>>);
