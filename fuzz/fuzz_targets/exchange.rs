@@ -1,10 +1,12 @@
-//! Frames from a peer, at both ends of an exchange. The first bytes of each frame say how long it is and whether it follows
+//! Frames from a peer, at both ends of an exchange, by themselves and as a whole session. The first bytes of each frame say how long it is and whether it follows
 //! an answer to what we asked; what is read has one encoding, and no end sends more than it should.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use meerkat_reconcile::{Initiator, Inventory, MAX_FRAME_BYTES, Message, Opening, Responder, Scope, SetId};
+use meerkat_reconcile::{
+    Id, Initiator, Inventory, MAX_FRAME_BYTES, Message, Opening, Responder, Scope, Session, SetId, Step,
+};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut inventory = Inventory::new();
@@ -14,6 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     let opening = Opening { scope: Scope::everything(), expected: Some(1), salt: None, retry_salt: 5 };
     let (mut initiator, first) = Initiator::open(&inventory, opening, 0);
     let mut responder = Responder::new(3, 0);
+    let mut sessions = [Session::open(&inventory, opening, 0).0, Session::answer(3, 0)];
     // Half of all inputs go on from a question well asked.
     if bytes.first().is_some_and(|byte| byte & 1 == 1) {
         let _ = responder.handle(&inventory, &first, 0);
@@ -26,6 +29,11 @@ fuzz_target!(|bytes: &[u8]| {
         if let Ok(message) = Message::decode(frame) {
             assert_eq!(message.encode(), frame, "a second encoding");
         }
+        for session in &mut sessions {
+            if let Ok(step) = session.handle(&inventory, frame, 1, id_of) {
+                follow(session, step);
+            }
+        }
         let answers = [initiator.handle(&inventory, frame, 1), responder.handle(&inventory, frame, 1)];
         if answers.iter().all(Result::is_err) {
             return;
@@ -37,3 +45,17 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
 });
+
+fn id_of(body: &[u8]) -> Id {
+    [body[0]; 32]
+}
+
+/// Does what a step asks for, as a node would.
+fn follow(session: &mut Session, step: Step) {
+    assert!(step.came.iter().all(|body| !body.is_empty()));
+    let loaded = session.loaded(step.load.iter().map(|id| vec![id[0]]).collect(), 1);
+    let sent = step.send.into_iter().chain(loaded.send).chain(session.taken(1).send);
+    for frame in sent {
+        assert!(frame.len() <= MAX_FRAME_BYTES && Message::decode(&frame).is_ok(), "we write what we refuse");
+    }
+}

@@ -11,6 +11,7 @@
 //! - [`Initiator`] and [`Responder`] are the two ends of an exchange, as state machines: frames in, frames out. Each
 //!   says what it [`Found`]: what to fetch from the other side and what to offer it.
 //! - [`Promises`] holds the other side to what it offered.
+//! - [`Session`] is an exchange as a whole: one end, and the fetching of what is missing, on one stream of frames.
 //!
 //! ```
 //! use meerkat_reconcile::{Initiator, Inventory, Opening, Responder, Scope, SetId};
@@ -35,7 +36,7 @@
 //! ```
 //!
 //! **What is absent.** No clock, no chance, no socket, no statement: times and salts are arguments, frames are bytes that
-//! somebody else carries, and ids are never interpreted. Nothing here fetches or verifies what an id stands for. An id
+//! somebody else carries, and ids are never interpreted. Nothing here loads, hashes or verifies what an id stands for. An id
 //! younger than half a minute is not kept out here: whoever calls leaves it out of the [`Inventory`].
 
 #![forbid(unsafe_code)]
@@ -50,6 +51,7 @@ mod inventory;
 mod message;
 mod promises;
 mod responder;
+mod session;
 mod sketch;
 mod symbol;
 
@@ -59,8 +61,9 @@ pub use gauge::{COARSE, FINE, Gauge};
 pub use hash::{Id, Key, Salt, ShortId};
 pub use initiator::{Initiator, Opening};
 pub use inventory::{Inventory, Range, Scope, SetId};
-pub use message::{Ask, MAX_FRAME_BYTES, Malformed, Message};
+pub use message::{Ask, MAX_BODIES, MAX_BODY_BYTES, MAX_FRAME_BYTES, Malformed, Message};
 pub use promises::Promises;
 pub use responder::Responder;
+pub use session::{Session, Step};
 pub use sketch::{MAX_SYMBOLS, Sketch};
 pub use symbol::{Mapping, SYMBOL_BYTES, Symbol};

@@ -19,7 +19,14 @@ const EQUAL: u8 = 0x11;
 const SYMBOLS: u8 = 0x12;
 const NARROW: u8 = 0x13;
 const SPLIT: u8 = 0x14;
+const BODIES: u8 = 0x21;
+const TAKEN: u8 = 0x22;
 const ALL_SHARDS: u8 = u8::MAX;
+
+/// What an id stands for has at most so many bytes.
+pub const MAX_BODY_BYTES: usize = 1_024;
+/// Bodies in one frame: however long each is, they fit.
+pub const MAX_BODIES: usize = 256;
 
 /// Do our sets differ here?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +73,10 @@ pub enum Message {
         /// At least one.
         bits: u8,
     },
+    /// From either side: what ids stand for that the other one lacks. An empty one stands for an id that has expired since.
+    Bodies(Vec<Vec<u8>>),
+    /// From either side: bodies have been dealt with, more may come.
+    Taken,
 }
 
 /// Bytes that are no frame.
@@ -88,6 +99,8 @@ impl Message {
             }
             Self::Narrow { since } => [&[NARROW][..], &since.to_le_bytes()].concat(),
             Self::Split { bits } => vec![SPLIT, *bits],
+            Self::Bodies(bodies) => encode_bodies(bodies),
+            Self::Taken => vec![TAKEN],
         }
     }
 
@@ -107,6 +120,8 @@ impl Message {
             SYMBOLS => Self::Symbols(reader.rest().map(Symbol::from_bytes).collect()),
             NARROW => Self::Narrow { since: u16::from_le_bytes(reader.array()?) },
             SPLIT => Self::Split { bits: reader.byte()? },
+            BODIES => Self::Bodies(decode_bodies(&mut reader)?),
+            TAKEN => Self::Taken,
             kind if kind & ASK != 0 => Self::Ask(Ask::decode(kind & !ASK, &mut reader)?),
             _ => return Err(Malformed),
         };
@@ -114,7 +129,8 @@ impl Message {
             Self::More(symbols) => *symbols == 0,
             Self::Symbols(symbols) => symbols.is_empty(),
             Self::Split { bits } => *bits == 0 || *bits > Range::MAX_BITS,
-            Self::Ask(_) | Self::Settled { .. } | Self::Equal | Self::Narrow { .. } => false,
+            Self::Bodies(bodies) => bodies.is_empty(),
+            Self::Ask(_) | Self::Settled { .. } | Self::Equal | Self::Narrow { .. } | Self::Taken => false,
         };
         if empty || !reader.0.is_empty() { Err(Malformed) } else { Ok(message) }
     }
@@ -192,6 +208,28 @@ fn decode_settled(reader: &mut Reader<'_>) -> Result<Message, Malformed> {
     if fine { Ok(Message::Settled { last, wanted, offered }) } else { Err(Malformed) }
 }
 
+fn encode_bodies(bodies: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = vec![BODIES];
+    for body in bodies {
+        // Whoever gives longer ones breaks a rule that is checked before.
+        bytes.extend(u16::try_from(body.len()).unwrap_or(u16::MAX).to_le_bytes());
+        bytes.extend(body);
+    }
+    bytes
+}
+
+fn decode_bodies(reader: &mut Reader<'_>) -> Result<Vec<Vec<u8>>, Malformed> {
+    let mut bodies = Vec::new();
+    while !reader.0.is_empty() {
+        let length = usize::from(u16::from_le_bytes(reader.array()?));
+        if length > MAX_BODY_BYTES || bodies.len() == MAX_BODIES {
+            return Err(Malformed);
+        }
+        bodies.push(reader.take(length)?.to_vec());
+    }
+    Ok(bodies)
+}
+
 /// What is left to read.
 struct Reader<'a>(&'a [u8]);
 
@@ -241,6 +279,8 @@ mod tests {
             Message::Symbols(vec![Symbol::from_bytes([9; SYMBOL_BYTES])]),
             Message::Narrow { since: 3 },
             Message::Split { bits: 2 },
+            Message::Bodies(vec![vec![1; MAX_BODY_BYTES], vec![], vec![2]]),
+            Message::Taken,
         ];
         for message in messages {
             let bytes = message.encode();
@@ -254,6 +294,10 @@ mod tests {
     fn a_second_form_of_the_same_is_refused() {
         let swapped = Message::Settled { last: true, wanted: vec![ShortId(2), ShortId(1)], offered: vec![] };
         let twice = Message::Settled { last: false, wanted: vec![], offered: vec![ShortId(1), ShortId(1)] };
+        let (long, many) = (vec![vec![1; MAX_BODY_BYTES + 1]], vec![vec![]; MAX_BODIES + 1]);
+        for message in [Message::Bodies(vec![]), Message::Bodies(long), Message::Bodies(many)] {
+            assert_eq!(Message::decode(&message.encode()), Err(Malformed));
+        }
         for message in [swapped, twice, Message::More(0), Message::Symbols(vec![]), Message::Split { bits: 13 }] {
             assert_eq!(Message::decode(&message.encode()), Err(Malformed));
         }

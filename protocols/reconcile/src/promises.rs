@@ -36,6 +36,11 @@ impl Promises {
         Ok(())
     }
 
+    /// The peer had to wait for us, and its time begins anew.
+    pub(crate) fn renew(&mut self, now_ms: u64) {
+        self.due_ms = now_ms.saturating_add(ARRIVAL_MS);
+    }
+
     /// How many are still to come.
     #[must_use]
     pub fn waiting(&self) -> usize {

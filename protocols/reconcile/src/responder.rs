@@ -60,9 +60,12 @@ impl Responder {
             Message::Ask(ask) => self.answer(inventory, &ask),
             Message::More(symbols) => self.more(usize::from(symbols)),
             Message::Settled { last, wanted, offered } => self.settle(inventory, last, wanted, offered),
-            Message::Equal | Message::Symbols(_) | Message::Narrow { .. } | Message::Split { .. } => {
-                Err(Cut::OutOfTurn)
-            }
+            Message::Equal
+            | Message::Symbols(_)
+            | Message::Narrow { .. }
+            | Message::Split { .. }
+            | Message::Bodies(_)
+            | Message::Taken => Err(Cut::OutOfTurn),
         }
     }
 
