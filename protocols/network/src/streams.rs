@@ -46,13 +46,13 @@ impl Behaviour {
         (Self { wishes, arrivals }, Door { wishes: wishes_in, arrivals: arrivals_out })
     }
 
-    fn handler(&self, peer: PeerId) -> Handler {
-        Handler { peer, wish: None, arrivals: self.arrivals.clone() }
+    fn negotiator(&self, peer: PeerId) -> Negotiator {
+        Negotiator { peer, wish: None, arrivals: self.arrivals.clone() }
     }
 }
 
 impl NetworkBehaviour for Behaviour {
-    type ConnectionHandler = Handler;
+    type ConnectionHandler = Negotiator;
     type ToSwarm = Infallible;
 
     fn handle_established_inbound_connection(
@@ -62,7 +62,7 @@ impl NetworkBehaviour for Behaviour {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.handler(peer))
+        Ok(self.negotiator(peer))
     }
 
     fn handle_established_outbound_connection(
@@ -73,7 +73,7 @@ impl NetworkBehaviour for Behaviour {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.handler(peer))
+        Ok(self.negotiator(peer))
     }
 
     fn on_swarm_event(&mut self, _: FromSwarm) {}
@@ -93,14 +93,15 @@ impl NetworkBehaviour for Behaviour {
     }
 }
 
-pub(crate) struct Handler {
+/// Agrees with the peer on streams, on one connection.
+pub(crate) struct Negotiator {
     peer: PeerId,
     /// A second one takes its place: there is one exchange of ours with a peer at a time.
     wish: Option<Wish>,
     arrivals: mpsc::Sender<(PeerId, Stream)>,
 }
 
-impl ConnectionHandler for Handler {
+impl ConnectionHandler for Negotiator {
     type FromBehaviour = Wish;
     type ToBehaviour = Infallible;
     type InboundProtocol = ReadyUpgrade<StreamProtocol>;

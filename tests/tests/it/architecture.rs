@@ -34,6 +34,7 @@ const BELOW_THE_DAEMON: &[&str] = &[
 
 const EVERYTHING_BUILT: &[&str] = &[
     "meerkat-protocols",
+    "meerkat-reconcile",
     "meerkat-network",
     "meerkat-documents",
     "meerkat-store",

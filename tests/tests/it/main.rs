@@ -6,6 +6,7 @@ mod faults;
 mod first_light;
 mod neighbourhood;
 mod network;
+mod reconcile;
 mod sip_gateway;
 mod tidy;
 mod tree;
