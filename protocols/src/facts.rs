@@ -88,7 +88,8 @@ pub enum Reason {
         /// 100 marks a call, 300 keeps it from ringing.
         hundredths: u16,
     },
-    /// There would be enough to keep the call from ringing, but too much of it comes through one neighbour.
+    /// There would be enough to keep the call from ringing, but too much of it comes through one neighbour or from the
+    /// farthest homes.
     OneWay,
 }
 
@@ -157,7 +158,7 @@ impl Reason {
                 hundredths % 100
             ),
             Self::OneWay => {
-                "Nearly all of it comes through one neighbour, and the word of one is not enough to keep a call from ringing.".into()
+                "Too much of it comes through one neighbour or from homes five vouches away, so the call rings, marked.".into()
             }
         }
     }

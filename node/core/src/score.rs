@@ -120,9 +120,9 @@ impl Tally {
 
     /// What the evidence alone decides.
     pub(crate) fn verdict(self) -> Verdict {
-        if self.weighed.to_block() >= BLOCK_AT {
+        if self.weighed.blocks() {
             Verdict::Block
-        } else if self.weighed.evidence() >= CHALLENGE_AT {
+        } else if self.weighed.marks() {
             Verdict::Challenge
         } else {
             Verdict::Allow

@@ -77,13 +77,6 @@ impl<'g> Flow<'g> {
         flow
     }
 
-    /// Lets first hops carry more, and carries on.
-    pub fn widen(&mut self, first_hop: u32) {
-        self.capacities[1] = first_hop;
-        self.seen.fill(false);
-        self.fill();
-    }
-
     /// What is carried in all, in hundredths.
     #[must_use]
     pub fn value(&self) -> u32 {
@@ -159,10 +152,14 @@ impl<'g> Flow<'g> {
         let through = self.through[rank as usize];
         if half == entry(rank) {
             let vouchers = self.graph.vouchers(rank);
-            return match vouchers.get(tried as usize) {
-                Some(voucher) => Some((exit(*voucher), tried + 1)),
+            let open = |(_, voucher): &(u32, &u32)| self.room_along(**voucher, rank) > 0;
+            return match (tried..).zip(vouchers.iter().skip(tried as usize)).find(open) {
+                Some((n, voucher)) => Some((exit(*voucher), n + 1)),
                 // Let less pass through this home.
-                None => (tried as usize == vouchers.len() && through > 0).then(|| (exit(rank), tried + 1)),
+                None => {
+                    let last = u32::try_from(vouchers.len()).unwrap_or(u32::MAX);
+                    (tried <= last && through > 0).then(|| (exit(rank), last + 1))
+                }
             };
         }
         if tried == 0 && through < self.capacity(rank) {
@@ -203,8 +200,20 @@ impl<'g> Flow<'g> {
         } else if half == exit(at) {
             self.along.get(&(at, other)).copied().unwrap_or(0)
         } else {
-            u32::MAX
+            self.room_along(other, at)
         }
+    }
+
+    /// How much more a vouch carries. It carries what a home has that is one vouch farther than who made it, also where
+    /// that home is nearer by another way: else made-up homes that a near home was talked into would lend their nearness
+    /// to those that far homes were talked into, by answering for them.
+    fn room_along(&self, from: u32, to: u32) -> u32 {
+        let beyond = usize::from(self.graph.distance_at(from)) + 1;
+        let most = self.capacities.get(beyond).copied().unwrap_or(0);
+        if from == 0 || self.through[from as usize] == 0 || self.through[to as usize] == 0 {
+            return most;
+        }
+        most - self.along.get(&(from, to)).copied().unwrap_or(0)
     }
 
     fn take_back(&mut self, from: u32, to: u32, amount: u32) {

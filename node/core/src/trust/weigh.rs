@@ -3,7 +3,7 @@
 use super::{
     WHOLE,
     flow::Flow,
-    graph::{CAPACITY, Capacities, Graph},
+    graph::{CAPACITY, Capacities, Graph, HOPS},
 };
 
 /// Evidence from which a call is kept from ringing, in hundredths: three homes that each answered for.
@@ -17,12 +17,16 @@ pub struct Rule {
     pub capacities: Capacities,
     /// The most that one first hop may add to what keeps a call from ringing.
     pub first_hop_to_block: u32,
+    /// How many vouches away a home may be whose word is to keep a call from ringing.
+    pub hops_to_block: u8,
 }
 
 impl Rule {
     /// The rule in use. What blocks must come over at least two homes that this one answers for, and without either of
-    /// them the call must still be suspicious: measured against other bounds in `design/trust.md`.
-    pub const USED: Self = Self { capacities: CAPACITY, first_hop_to_block: BLOCK_AT - CHALLENGE_AT };
+    /// them the call must still be suspicious; the farthest homes may mark a call and not block it, for most of what a crowd of
+    /// made-up homes can bring comes from there. Measured against other rules in `design/trust.md`.
+    pub const USED: Self =
+        Self { capacities: CAPACITY, first_hop_to_block: BLOCK_AT - CHALLENGE_AT, hops_to_block: HOPS - 1 };
 }
 
 /// More words than this change nothing about a verdict: twice what blocks over any contradiction, with room for what a
@@ -84,6 +88,18 @@ impl Weighed {
     pub fn to_block(self) -> u32 {
         evidence(self.spread, self.legit)
     }
+
+    /// Whether it keeps a call from ringing.
+    #[must_use]
+    pub fn blocks(self) -> bool {
+        self.to_block() >= BLOCK_AT
+    }
+
+    /// Whether it marks a call as suspicious.
+    #[must_use]
+    pub fn marks(self) -> bool {
+        self.evidence() >= CHALLENGE_AT
+    }
 }
 
 /// Weighs both sides. Supporters and contradictors are two flows, each with the whole capacity: who contradicts takes
@@ -95,15 +111,15 @@ pub fn weigh<T>(
     legit: Side<'_>,
     look: impl FnOnce(&Flow<'_>, &Flow<'_>) -> T,
 ) -> (Weighed, T) {
-    let mut first = rule.capacities;
-    first[1] = first[1].min(rule.first_hop_to_block);
-    let mut support = Flow::of(graph, against.others, first, ENOUGH);
-    let spread = support.value() + against.own.min(WHOLE);
-    support.widen(rule.capacities[1]);
+    let mut narrow = rule.capacities;
+    narrow[1] = narrow[1].min(rule.first_hop_to_block);
+    narrow.iter_mut().skip(usize::from(rule.hops_to_block) + 1).for_each(|capacity| *capacity = 0);
+    let spread = Flow::of(graph, against.others, narrow, ENOUGH).value();
+    let support = Flow::of(graph, against.others, rule.capacities, ENOUGH);
     let contradiction = Flow::of(graph, legit.others, rule.capacities, ENOUGH);
     let weighed = Weighed {
         against: support.value() + against.own.min(WHOLE),
-        spread,
+        spread: spread + against.own.min(WHOLE),
         legit: contradiction.value() + legit.own.min(WHOLE),
     };
     (weighed, look(&support, &contradiction))

@@ -8,4 +8,5 @@ mod load;
 mod mesh;
 mod statements;
 mod time;
+mod trust;
 mod world;

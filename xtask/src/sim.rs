@@ -1,0 +1,39 @@
+//! Simulations that need no network: the node's own code against thousands that mean harm.
+
+use clap::{Args, Subcommand};
+
+use crate::run::{Outcome, cargo, root, show};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Smears, whitewashes and plain reports in 300 homes with up to 10,000 made-up ones beside them; some minutes.
+    Trust {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+        /// Fewer worlds: a glance in less than a minute.
+        #[arg(long)]
+        quick: bool,
+    },
+}
+
+pub(crate) fn run(options: &Options) -> Outcome {
+    match options.what {
+        What::Trust { json, quick } => trust(json, quick),
+    }
+}
+
+/// Optimised, for it weighs millions of words; the daemon's own release build is not touched.
+fn trust(json: bool, quick: bool) -> Outcome {
+    show(cargo().args(["build", "--release", "--quiet", "-p", "meerkat-core", "--example", "trust_sim"]))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+    let mut command = crate::run::program(target.join("release/examples/trust_sim"));
+    command.args([(json, "--json"), (quick, "--quick")].into_iter().filter(|(asked, _)| *asked).map(|(_, flag)| flag));
+    show(&mut command)
+}
