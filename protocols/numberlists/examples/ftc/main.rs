@@ -3,7 +3,7 @@
 //!
 //!     ftc [--tune] DATE:ROWS... < complaints.csv
 //!
-//! `ROWS` is the count of lines the file had on `DATE`. What lies before the second different count is history; each later
+//! `ROWS` is the count of lines the file had on `DATE`. What came with the largest step, and before it, is history; each later
 //! date is a batch that is replayed complaint by complaint. Prints JSON.
 //!
 //! Time is the day, as in reports. Each batch is one day of publication. The history has no dates; it is cut into days of
@@ -126,13 +126,14 @@ fn batches<'a>(ends: &[(String, usize)], complaints: &'a [Option<E164>]) -> Resu
     let mut ends = ends.to_vec();
     // A file that did not grow between two dates is one batch.
     ends.dedup_by_key(|(_, rows)| *rows);
-    // The first count is a beginning that was filled up later; history ends at the largest count before the first gap.
-    let starts = ends.iter().map(|(_, rows)| rows.saturating_sub(1).min(complaints.len())).collect::<Vec<_>>();
-    if ends.len() < 3 || starts.windows(2).any(|w| w[0] >= w[1]) {
+    let counts: Vec<_> = std::iter::once(0).chain(ends.iter().map(|(_, rows)| rows.saturating_sub(1))).collect();
+    if ends.len() < 2 || counts.windows(2).any(|w| w[0] >= w[1]) || counts[ends.len()] > complaints.len() {
         return Err(format!("history and at least one batch are needed, in order and within the file: {USAGE}"));
     }
-    let batch = |n: usize| Batch { date: ends[n].0.clone(), complaints: &complaints[starts[n - 1]..starts[n]] };
-    Ok((&complaints[..starts[1]], (2..ends.len()).map(batch).collect()))
+    // The history is what was there when the daily batches began: by far the largest step.
+    let first = (1..counts.len()).max_by_key(|n| counts[*n] - counts[n - 1]).unwrap_or(1);
+    let batch = |n: usize| Batch { date: ends[n - 1].0.clone(), complaints: &complaints[counts[n - 1]..counts[n]] };
+    Ok((&complaints[..counts[first]], (first + 1..counts.len()).map(batch).collect()))
 }
 
 /// The tunings that were tried.
