@@ -13,6 +13,7 @@ mod node_packages;
 mod quiet_http;
 mod rig;
 mod run;
+mod sim;
 mod soak;
 mod test;
 mod tools;
@@ -38,6 +39,8 @@ enum Chore {
     Eval(eval::Options),
     /// Power cuts and kill -9, by the thousand.
     Soak(soak::Options),
+    /// Simulations: what attackers by the thousand can and cannot do.
+    Sim(sim::Options),
     /// Hostile bytes against the parsers, for a while.
     Fuzz(fuzz::Options),
     /// Judges the licences and sources of what we depend on, and known faults where a database is at hand.
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Chore::Bench(options) => bench::run(&options),
         Chore::Eval(options) => eval::run(&options),
         Chore::Soak(options) => soak::run(&options),
+        Chore::Sim(options) => sim::run(&options),
         Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Deny => deny::run(),
         Chore::Arm64 => arm64::run(),

@@ -13,7 +13,8 @@ use meerkat_protocols::{
 use crate::world::*;
 
 const STATEMENTS: u32 = 300_000;
-const HOMES: u16 = 100;
+/// Each with as many reports as count.
+const HOMES: u16 = 1_500;
 
 fn resident_kib() -> u64 {
     let status =
@@ -36,8 +37,9 @@ fn three_hundred_thousand_statements() {
     let identity = Identity { genesis: genesis(0), node: NodeNumber(0), place: None };
     let mut engine = Engine::new(identity, Restored::default());
     let now = Now { mono_ms: 0, wall: Some(Day(TODAY).begins()) };
-    for n in 1..=12 {
-        engine.restore(&vouch(0, TODAY, u8::try_from(n - 1).expect("a slot"), n));
+    // A tree: each home answers for the next twelve.
+    for n in 1..=HOMES {
+        engine.restore(&vouch((n - 1) / 12, TODAY, u8::try_from((n - 1) % 12).expect("a slot"), n));
     }
     let before = resident_kib();
     let mut restoring = Duration::ZERO;

@@ -169,7 +169,7 @@ fn a_blocked_call_is_no_evidence() {
     assert_eq!((world.published.len(), world.check(SPAMMER)), (said, before));
     // A call that never rang here is not what a report rests on.
     assert!(world.report(SPAMMER, Category::Scam).is_ok());
-    let said = world.published[said..].iter().map(|s| s.read()).collect::<Vec<_>>();
+    let said = world.published[said..].iter().map(Sealed::read).collect::<Vec<_>>();
     assert!(
         matches!(said[..], [Ok(Read::Statement(s))] if matches!(s.body, Body::Report { basis: Basis::Told, .. })),
         "{said:?}"
