@@ -4,7 +4,7 @@ use crate::hash::{Id, Salt, ShortId};
 
 /// An answer takes a round trip and some milliseconds of work. A peer that needs longer is as good as gone.
 pub(crate) const ANSWER_MS: u64 = 15_000;
-/// All ranges of a first meeting over a slow line: a million ids are 15 MB, at 2 Mbit/s a minute.
+/// All ranges of a first meeting over a slow line: a million ids are 26 MB, at 2 Mbit/s 105 s.
 pub(crate) const EXCHANGE_MS: u64 = 180_000;
 /// Questions in one exchange: all ranges of one split by eight bits, and the questions that led there.
 pub(crate) const MAX_ASKS: usize = 300;
@@ -39,7 +39,8 @@ impl Progress {
     }
 }
 
-/// Why an exchange is broken off. All but [`Cut::Slow`] are the other side's fault for certain.
+/// Why an exchange is broken off. All are the other side's fault for certain but [`Cut::Slow`], and [`Cut::Endless`] where a
+/// million differences are no wonder: what was found before stays true, and the next exchange goes on from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Cut {
     /// A frame could not be read.
