@@ -222,12 +222,13 @@ pub(crate) fn check(number_page: &Value) -> String {
         ("Notes", long(&entry, "notes")),
         ("Calls", format!("{}{last}", number(number_page, "calls"))),
         ("Your report", own),
-        ("Confirmed by", count(number(number_page, "confirmations"), "neighbour", "neighbours")),
+        ("Confirmed by", count(number(number_page, "confirmations"), "home", "homes")),
     ]));
     let rows: Vec<Vec<String>> = list(number_page, "reports").iter().map(report_row).collect();
     if !rows.is_empty() {
-        let _ = write!(out, "\n{}", columns(&["DAY", "SAYS", "WHO", "COUNTS"], &rows));
+        let _ = write!(out, "\n{}", columns(&["DAY", "SAYS", "WHO", "COUNTS", "VOUCHES AWAY"], &rows));
     }
+    out.push_str(&grounds(&assessment));
     out
 }
 
@@ -237,8 +238,26 @@ fn report_row(report: &Value) -> Vec<String> {
         (false, name) if name.is_empty() => text(report, "home"),
         (false, name) => name,
     };
-    let counts = if number(report, "weight") > 0 { "yes" } else { "no, not vouched for" };
-    vec![text(report, "day"), text(report, "category"), who, counts.into()]
+    let away = number(report, "distance");
+    vec![text(report, "day"), text(report, "category"), who, hundredths(report, "counted"), away.to_string()]
+}
+
+/// A weight in hundredths of a word, as people write it.
+fn hundredths(value: &Value, key: &str) -> String {
+    let n = number(value, key);
+    format!("{}.{:02}", n / 100, n % 100)
+}
+
+/// Through whom a verdict came and what would change it.
+fn grounds(assessment: &Value) -> String {
+    let way = |way: &Value| {
+        let name = if text(way, "name").is_empty() { text(way, "home") } else { text(way, "name") };
+        format!("Through {name}: {} against, {} for it.\n", hundredths(way, "against"), hundredths(way, "legit"))
+    };
+    let ways: String = list(assessment, "through").iter().map(way).collect();
+    let changes = list(assessment, "changes");
+    let changes: String = changes.iter().filter_map(Value::as_str).map(|words| format!("{}\n", whole(words))).collect();
+    if ways.is_empty() && changes.is_empty() { String::new() } else { format!("\n{ways}{changes}") }
 }
 
 /// `report`.

@@ -69,7 +69,9 @@ function Found({ of, reload }: PartProps) {
       <div class="columns">
         <div class="column-main">
           <Assessment of={of} />
-          {of.kind === "number" && <WhoSays reports={of.reports} confirmations={of.confirmations} />}
+          {of.kind === "number" && (
+            <WhoSays reports={of.reports} confirmations={of.confirmations} through={of.assessment.through} />
+          )}
           {of.kind === "number" && <ItsCalls number={of.number} />}
         </div>
         {of.kind !== "number" && <NoReport kind={of.kind} />}
@@ -98,6 +100,9 @@ function Assessment({ of }: { of: NumberPage }) {
           {reasons.map((reason) => (
             <li key={reason.code}>{reason.words}</li>
           ))}
+          {of.assessment.changes.map((change) => (
+            <li key={change}>{change}</li>
+          ))}
         </ul>
         {of.kind === "number" && (
           <p class="assessment-figures">
@@ -125,7 +130,20 @@ function NoReport({ kind }: { kind: Exclude<NumberPage["kind"], "number"> }) {
   );
 }
 
-function WhoSays({ reports, confirmations }: { reports: readonly NumberReport[]; confirmations: number }) {
+/** Hundredths of a word as people write them. */
+function words(hundredths: number): string {
+  return (hundredths / 100).toFixed(2);
+}
+
+function WhoSays({
+  reports,
+  confirmations,
+  through,
+}: {
+  reports: readonly NumberReport[];
+  confirmations: number;
+  through: NumberPage["assessment"]["through"];
+}) {
   return (
     <Card
       title={t("number.who")}
@@ -159,12 +177,25 @@ function WhoSays({ reports, confirmations }: { reports: readonly NumberReport[];
                 </td>
                 <td class="wide">{day(r.day)}</td>
                 <td class="soft">
-                  {t(r.own ? "number.counts_own" : r.weight > 0 ? "number.counts" : "number.counts_not")}
+                  {r.own ? t("number.counts_own") : t("number.counts", { n: words(r.counted), hops: r.distance })}
                 </td>
               </tr>
             ))}
           </tbody>
         </table>
+      )}
+      {through.length > 0 && (
+        <ul class="why" aria-label={t("number.through")}>
+          {through.map((way) => (
+            <li key={way.home}>
+              {t("number.through_one", {
+                name: way.name ?? t("number.stranger"),
+                against: words(way.against),
+                legit: words(way.legit),
+              })}
+            </li>
+          ))}
+        </ul>
       )}
     </Card>
   );
