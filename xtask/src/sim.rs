@@ -20,20 +20,23 @@ enum What {
         /// Fewer worlds: a glance in less than a minute.
         #[arg(long)]
         quick: bool,
+        /// Only what weighing costs.
+        #[arg(long)]
+        cost: bool,
     },
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
     match options.what {
-        What::Trust { json, quick } => trust(json, quick),
+        What::Trust { json, quick, cost } => trust(&[(json, "--json"), (quick, "--quick"), (cost, "--cost")]),
     }
 }
 
 /// Optimised, for it weighs millions of words; the daemon's own release build is not touched.
-fn trust(json: bool, quick: bool) -> Outcome {
+fn trust(flags: &[(bool, &str)]) -> Outcome {
     show(cargo().args(["build", "--release", "--quiet", "-p", "meerkat-core", "--example", "trust_sim"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
     let mut command = crate::run::program(target.join("release/examples/trust_sim"));
-    command.args([(json, "--json"), (quick, "--quick")].into_iter().filter(|(asked, _)| *asked).map(|(_, flag)| flag));
+    command.args(flags.iter().filter(|(asked, _)| *asked).map(|(_, flag)| flag));
     show(&mut command)
 }

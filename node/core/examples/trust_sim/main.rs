@@ -175,6 +175,9 @@ fn bounds(effort: &Effort, moved: u32) -> Vec<report::Bound> {
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).collect();
     let flag = |name: &str| asked.iter().any(|a| a == name);
+    if flag("--cost") {
+        return cost::measure().table();
+    }
     let effort = if flag("--quick") {
         Effort { worlds: 2, every: 10, often: 5 }
     } else {
