@@ -17,7 +17,7 @@ enum What {
         /// For programs.
         #[arg(long)]
         json: bool,
-        /// Fewer worlds: a glance in less than a minute.
+        /// Fewer worlds, in about two thirds of the time.
         #[arg(long)]
         quick: bool,
         /// Only what weighing costs.
