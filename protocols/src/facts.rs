@@ -158,7 +158,8 @@ impl Reason {
                 hundredths % 100
             ),
             Self::OneWay => {
-                "Too much of it comes through one neighbour or from homes five vouches away, so the call rings, marked.".into()
+                "Too much of it comes through one neighbour or from homes five vouches away, so the call rings, marked."
+                    .into()
             }
         }
     }
