@@ -253,7 +253,7 @@ export const en = {
   "mesh.title": "Mesh",
   "mesh.vouching": "What vouching means",
   "mesh.vouching_1":
-    "A home you vouch for counts in your verdicts: three such homes that report a number block it, one marks it as suspicious.",
+    "A home you vouch for counts in your verdicts: three such homes that report a number block it, one marks it as suspicious. Homes they vouch for count too, less with each step.",
   "mesh.vouching_2":
     "So vouch only for people you know and would ask about a call. You can vouch for 12 homes at most, and take it back at any time.",
   "mesh.vouching_3":
@@ -286,7 +286,7 @@ export const en = {
   "mesh.removed": "You no longer vouch for {name}.",
   "mesh.peers": "Connected nodes",
   "mesh.peers_why":
-    "Nodes that carry signed reports to and from this one. Carrying is not trusting: a report counts only if you vouched for its home.",
+    "Nodes that carry signed reports to and from this one. Carrying is not trusting: a report counts only if vouches lead from you to its home.",
   "mesh.peers_none": "No other node connected",
   "mesh.peers_none_why":
     "Nodes on the same network find each other within seconds. For one elsewhere, start this node with --peer and its address.",
