@@ -127,8 +127,8 @@ impl Node {
             Input::Done(job, Done::Signed(sealed)) => self.signed(now, job, sealed),
             Input::Done(job, Done::Verified(holds)) => self.verified(now, job, holds),
             Input::Done(job, Done::Edited(result)) => self.edited(job, result),
-            // The engine's own business: it tells what concerns the node by `saving`.
             Input::Damaged(what) => self.raise(now, Alarm::StoreDamaged(what)),
+            // The engine's own business: it tells what concerns the node by `saving`.
             Input::Committed(..) | Input::Wake => {}
         }
         self.look_at_clock(now);

@@ -1,9 +1,9 @@
 //! The order of things round the disk: answers first, promises last, nothing said twice.
 
-use meerkat_core::{Command, Event, Refusal, Reply};
+use meerkat_core::{Command, Event, Input, Refusal, Reply};
 use meerkat_protocols::{
     batch::Write,
-    phone::{Answer, Ending},
+    phone::{Act, Answer, Ending},
     statement::Category,
     wishes::{Edit, Entry, Standing, Subject},
 };
@@ -171,4 +171,17 @@ fn the_same_inputs_give_the_same_outputs() {
         (world.trace, format!("{:?}", world.engine.snapshot(world.now)))
     };
     assert_eq!(life(), life());
+}
+
+#[test]
+fn damage_that_a_check_finds_is_told_and_calls_are_decided_all_the_same() {
+    let mut world = World::new(0);
+    world.input(Input::Damaged("3 saved values cannot be read".into()));
+    assert_eq!(world.alarms(), ["store_damaged"]);
+    let told = world.events.iter().any(|e| matches!(e, Event::AlarmRaised(a) if a.words().contains("3 saved values")));
+    assert!(told, "{:?}", world.events);
+    world.ring("+4930901820");
+    assert!(matches!(world.acts[..], [Act { answer: Answer::Pass, .. }]), "{:?}", world.acts);
+    world.pass(86_400_000);
+    assert_eq!(world.alarms(), ["store_damaged"], "it is not mended by waiting");
 }
