@@ -118,16 +118,20 @@ impl Change {
     /// As a sentence for the person whose phone it is.
     #[must_use]
     pub fn words(self) -> String {
-        let amount = |by: u32| format!("{}.{:02}", by / 100, by % 100);
+        // A person counts neighbours, not weight; the word of one weighs a hundred hundredths.
+        let neighbours = |by: u32| match by.div_ceil(100) {
+            0 | 1 => "one more neighbour".to_owned(),
+            n => format!("{n} more neighbours"),
+        };
         match self {
             Self::Rises { to, by, elsewhere } => {
                 let does = if to == Verdict::Block { "it would not ring" } else { "it would ring marked as suspicious" };
-                let whence = if elsewhere { " through another of your neighbours" } else { "" };
-                format!("With {} more against it{whence}, {does}. A report of a home you vouched for weighs 1.00.", amount(by))
+                let whom = if elsewhere { ", other than those through whom most of it comes," } else { "" };
+                format!("If {} you vouched for{whom} reported it, {does}.", neighbours(by))
             }
             Self::Falls { to, by } => {
                 let does = if to == Verdict::Allow { "it would ring unmarked" } else { "it would ring, marked" };
-                format!("If homes you trust called it legitimate with a weight of {} more, {does}.", amount(by))
+                format!("If {} you vouched for called it legitimate, {does}.", neighbours(by))
             }
             Self::Stands => "No contradiction by others changes this: it can at most halve what was reported. You can allow the number on your own list.".into(),
         }

@@ -135,6 +135,12 @@ function words(hundredths: number): string {
   return (hundredths / 100).toFixed(2);
 }
 
+function counted(report: NumberReport): string {
+  if (report.own) return t("number.counts_own");
+  const n = words(report.counted);
+  return report.distance === 1 ? t("number.counts_near", { n }) : t("number.counts", { n, hops: report.distance });
+}
+
 function WhoSays({
   reports,
   confirmations,
@@ -176,19 +182,18 @@ function WhoSays({
                   </span>
                 </td>
                 <td class="wide">{day(r.day)}</td>
-                <td class="soft">
-                  {r.own ? t("number.counts_own") : t("number.counts", { n: words(r.counted), hops: r.distance })}
-                </td>
+                <td class="soft">{counted(r)}</td>
               </tr>
             ))}
           </tbody>
         </table>
       )}
-      {through.length > 0 && (
+      {/* Through whom neighbours speak is themselves: nothing to be told. */}
+      {reports.some((r) => r.distance > 1) && (
         <ul class="why" aria-label={t("number.through")}>
           {through.map((way) => (
             <li key={way.home}>
-              {t("number.through_one", {
+              {t(way.legit > 0 ? "number.through_both" : "number.through_one", {
                 name: way.name ?? t("number.stranger"),
                 against: words(way.against),
                 legit: words(way.legit),
