@@ -191,6 +191,8 @@ fn network(loaded: &Loaded, secret: meerkat_network::NetworkKey, remembered: Rem
         Ok(mut network) => {
             let (_, nothing) = mpsc::channel(1);
             let events = std::mem::replace(&mut network.events, nothing);
+            // The node takes no part in exchanges yet: a peer that opens one shall hear so, and hold nothing of ours.
+            drop(network.exchanges.take());
             (network.orders.clone(), events, Some(network))
         }
         Err(why) => {

@@ -34,8 +34,8 @@ const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// For connections to close in order.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// QUIC calls a connection closed before the packet that says so has left (RFC 9000, 10.2 lets it linger for three probe
-/// timeouts, 3 ms each on a local network). A peer that misses it holds us for present until 60 s of silence: on a busy
-/// machine one of a hundred orderly ends went unheard.
+/// timeouts, 3 ms each on a local network). A peer that misses it holds us for present until 60 s of silence, as was
+/// seen on a busy machine.
 const LAST_PACKETS: Duration = Duration::from_millis(200);
 
 pub(crate) struct Task {
