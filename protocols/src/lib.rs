@@ -11,6 +11,8 @@ pub mod batch;
 pub mod cbor;
 pub mod facts;
 pub mod home;
+pub mod letter;
+pub mod mail;
 pub mod mesh;
 pub mod number;
 pub mod phone;

@@ -37,6 +37,19 @@ pub fn inert(raw: &str) -> String {
     out
 }
 
+/// As [`inert`] for a text of many lines that people write to each other: line breaks stay, nothing is cut, and the joiners
+/// without which Persian, Hindi and many pictographs fall apart stay too.
+#[must_use]
+pub fn inert_lines(raw: &str) -> String {
+    let is_joiner = |c: char| matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
+    let lines = raw.lines().map(|line| {
+        let spaced = line.chars().map(|c| if c == '\t' { ' ' } else { c });
+        let kept = spaced.filter(|c| !c.is_control() && (!is_invisible(*c) || is_joiner(*c)));
+        kept.collect::<String>().trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n").trim_matches('\n').to_owned()
+}
+
 /// Characters that change how others are shown without being seen themselves: the bidirectional controls of Unicode
 /// Annex 9, zero-width characters, variation and tag characters, the byte order mark.
 fn is_invisible(c: char) -> bool {
@@ -70,6 +83,16 @@ mod tests {
         assert_eq!(inert(&"y".repeat(MAX_OUTSIDE_CHARS)).len(), MAX_OUTSIDE_CHARS);
     }
 
+    #[test]
+    fn a_text_of_many_lines_keeps_them_and_what_holds_pictographs_together() {
+        let family = "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}";
+        assert_eq!(
+            inert_lines(&format!("\n\nBack at 5,\r\n  {family}\t!\u{202e}\u{1b}[2J\n\n")),
+            format!("Back at 5,\n  {family} ![2J")
+        );
+        assert_eq!(inert_lines("\u{feff} \u{7} \n"), "");
+    }
+
     proptest::proptest! {
         #[test]
         fn whatever_comes_out_has_no_control_character(raw in "\\PC*|.{0,300}") {
@@ -77,6 +100,14 @@ mod tests {
             proptest::prop_assert!(!out.chars().any(|c| c.is_control() || is_invisible(c)));
             let again = inert(&out);
             proptest::prop_assert_eq!(again.trim_end_matches('…'), out.trim_end_matches('…'));
+        }
+
+        #[test]
+        fn a_text_of_many_lines_never_grows_and_is_inert_at_once(raw in "\\PC*|(.|\n){0,300}") {
+            let out = inert_lines(&raw);
+            proptest::prop_assert!(out.len() <= raw.len());
+            proptest::prop_assert!(!out.chars().any(|c| c.is_control() && c != '\n'));
+            proptest::prop_assert_eq!(inert_lines(&out), out);
         }
     }
 }

@@ -85,6 +85,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("rsipstack", &["meerkat-sip"]),
     ("rlibphonenumber", &["meerkat-protocols"]),
     ("csv-core", &["meerkat-numberlists"]),
+    ("hpke", &["meerkat-protocols"]),
     ("utoipa", &["meerkat-web"]),
     ("tower-sessions", &["meerkat-web"]),
     ("argon2", &["meerkat-web"]),
