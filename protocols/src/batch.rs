@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    contact::Contact,
     facts::{Call, CallEnd},
     mesh::Peer,
     statement::{Kind, Sealed, StatementId},
@@ -36,6 +37,10 @@ pub enum Write {
     Peer(Peer, Vec<String>),
     /// A peer to forget.
     DropPeer(Peer),
+    /// A node of a neighbour's home.
+    Contact(Box<Contact>),
+    /// A contact whose home is answered for no more.
+    DropContact(Peer),
 }
 
 /// Writes that are committed together or not at all.

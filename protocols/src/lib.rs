@@ -9,6 +9,7 @@
 
 pub mod batch;
 pub mod cbor;
+pub mod contact;
 pub mod facts;
 pub mod home;
 pub mod letter;
@@ -16,6 +17,7 @@ pub mod mail;
 pub mod mesh;
 pub mod number;
 pub mod phone;
+mod signed;
 pub mod statement;
 pub mod text;
 pub mod time;

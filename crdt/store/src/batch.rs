@@ -15,7 +15,7 @@ use crate::{
     errors::Fault,
     file::Writing,
     tables::{
-        CALL_DAYS, CALL_ENDS, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, DOCUMENTS, NUMBERS, OWN_SLOTS, PEERS,
+        CALL_DAYS, CALL_ENDS, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, CONTACTS, DOCUMENTS, NUMBERS, OWN_SLOTS, PEERS,
         STATEMENTS, by_number_key, by_verdict_key, call_key, chunk_key, chunk_of, day_key, slot_key,
     },
 };
@@ -32,6 +32,11 @@ pub(crate) fn apply(writing: &Writing<'_>, node: NodeNumber, write: &Write) -> R
         Write::DocumentWhole(document, whole) => replace(writing, *document, whole),
         Write::Peer(peer, addresses) => writing.put(&PEERS, &writing.seal.hash("peer", &peer.0), &(peer, addresses)),
         Write::DropPeer(peer) => writing.remove(&PEERS, &writing.seal.hash("peer", &peer.0)),
+        Write::Contact(contact) => {
+            let key = writing.seal.hash(CONTACTS.name, &contact.peer().0);
+            writing.put(&CONTACTS, &key, &(&contact.signed, contact.since))
+        }
+        Write::DropContact(peer) => writing.remove(&CONTACTS, &writing.seal.hash(CONTACTS.name, &peer.0)),
     }
 }
 

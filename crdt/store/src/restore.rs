@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use meerkat_protocols::{
+    contact::{Contact, SignedRecord},
     facts::{Call, Seq},
     mesh::Peer,
     statement::{Kind, Sealed, StatementId},
@@ -18,8 +19,8 @@ use crate::{
     file::{Next, Reading},
     schema,
     tables::{
-        CALLS, DOCUMENTS, HASH_BYTES, IDENTITY, META, OWN_SLOTS, PEERS, STATEMENTS, call_key, chunk_of, meta_key,
-        seq_of, slot_of,
+        CALLS, CONTACTS, DOCUMENTS, HASH_BYTES, IDENTITY, META, OWN_SLOTS, PEERS, STATEMENTS, call_key, chunk_of,
+        meta_key, seq_of, slot_of,
     },
 };
 
@@ -42,6 +43,8 @@ pub struct Restored {
     pub documents: BTreeMap<DocumentId, Vec<Vec<u8>>>,
     /// Peers with their addresses.
     pub peers: Vec<(Peer, Vec<String>)>,
+    /// The nodes of neighbours' homes.
+    pub contacts: Vec<Contact>,
     /// The sequence of the next call.
     pub next_call: Seq,
     /// How many statements were given.
@@ -92,6 +95,7 @@ impl Reader {
             own_slots(reading, &mut restored)?;
             documents(reading, &mut restored)?;
             peers(reading, &mut restored)?;
+            contacts(reading, &mut restored)?;
             restored.next_call = next_call(reading, self.handle.node(), &mut restored)?;
             Ok(())
         })?;
@@ -188,6 +192,20 @@ fn peers(reading: &Reading<'_>, restored: &mut Restored) -> Result<(), Fault> {
             Next::Go
         }
         Err(damaged) => restored.note(damaged),
+    })
+}
+
+fn contacts(reading: &Reading<'_>, restored: &mut Restored) -> Result<(), Fault> {
+    reading.each(&CONTACTS, [0; HASH_BYTES]..=[0xff; HASH_BYTES], |key, row: Result<(SignedRecord, _), _>| {
+        match row.map(|(signed, since)| Contact::open(signed, since)) {
+            Ok(Ok(contact)) => {
+                restored.contacts.push(contact);
+                Next::Go
+            }
+            // The seal held, so another program wrote it: a newer one that was replaced by this one.
+            Ok(Err(_)) => restored.note(Damaged::new(CONTACTS.name, &key)),
+            Err(damaged) => restored.note(damaged),
+        }
     })
 }
 

@@ -26,7 +26,8 @@ pub(crate) struct Migration {
 }
 
 /// The steps from version 1 on; the first leads from 1 to 2. A step that has been released is never changed.
-pub(crate) const MIGRATIONS: &[Migration] = &[];
+pub(crate) const MIGRATIONS: &[Migration] =
+    &[Migration { what: "tables of the neighbourhood", run: |writing| Ok(tables::create_all(writing.txn)?) }];
 
 /// The version that these steps lead to.
 fn newest(migrations: &[Migration]) -> u32 {
@@ -275,6 +276,16 @@ mod tests {
             Ok(before.is_some())
         });
         assert!(spoilt.unwrap());
+    }
+
+    #[test]
+    fn a_file_from_before_the_neighbourhood_gets_its_tables() {
+        let disk = Arc::new(Torn::new(1));
+        let store = open_with(&disk, &[]).unwrap();
+        store.write(|writing| Ok(writing.txn.delete_table(tables::CONTACTS.definition())?)).unwrap();
+        store.close().unwrap();
+        let store = open_with(&disk, MIGRATIONS).unwrap();
+        assert_eq!(store.reader().restore().unwrap().contacts, []);
     }
 
     #[test]

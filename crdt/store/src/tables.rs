@@ -66,6 +66,8 @@ pub(crate) const OWN_SLOTS: Table<3> = Table::new("own_slots");
 pub(crate) const DOCUMENTS: Table<5> = Table::new("documents");
 /// Hash of the peer -> (peer, addresses).
 pub(crate) const PEERS: Table<HASH_BYTES> = Table::new("peers");
+/// Hash of the peer -> (signed record, since when).
+pub(crate) const CONTACTS: Table<HASH_BYTES> = Table::new("contacts");
 /// Hash of the caller's key -> (key, value).
 pub(crate) const ACCESS_USERS: Table<HASH_BYTES> = Table::new("access_users");
 /// As [`ACCESS_USERS`].
@@ -74,7 +76,7 @@ pub(crate) const ACCESS_SESSIONS: Table<HASH_BYTES> = Table::new("access_session
 pub(crate) const ACCESS_API_KEYS: Table<HASH_BYTES> = Table::new("access_api_keys");
 
 /// The names of all tables with sealed values, for their keys.
-pub(crate) const SEALED: [&str; 13] = [
+pub(crate) const SEALED: [&str; 14] = [
     META.name,
     IDENTITY.name,
     CALLS.name,
@@ -85,6 +87,7 @@ pub(crate) const SEALED: [&str; 13] = [
     OWN_SLOTS.name,
     DOCUMENTS.name,
     PEERS.name,
+    CONTACTS.name,
     ACCESS_USERS.name,
     ACCESS_SESSIONS.name,
     ACCESS_API_KEYS.name,
@@ -98,7 +101,7 @@ pub(crate) fn create_all(txn: &redb::WriteTransaction) -> Result<(), redb::Table
     for table in [&CALLS, &CALL_ENDS] {
         txn.open_table(table.definition())?;
     }
-    for table in [&IDENTITY, &NUMBERS, &PEERS, &ACCESS_USERS, &ACCESS_SESSIONS, &ACCESS_API_KEYS] {
+    for table in [&IDENTITY, &NUMBERS, &PEERS, &CONTACTS, &ACCESS_USERS, &ACCESS_SESSIONS, &ACCESS_API_KEYS] {
         txn.open_table(table.definition())?;
     }
     txn.open_table(CALL_DAYS.definition())?;

@@ -7,9 +7,12 @@ mod common;
 use std::{collections::BTreeMap, sync::Arc};
 
 use common::{batch, call, end, key, number, writes};
+use ed25519_dalek::SigningKey;
 use meerkat_protocols::{
     batch::{Batch, Write},
+    contact::{About, Contact, NodeRecord},
     facts::Seq,
+    home::{Genesis, NodeNumber},
     mesh::Peer,
     statement::{Kind, Sealed, StatementId},
     time::Day,
@@ -37,6 +40,15 @@ fn peer(n: u64) -> Peer {
     Peer([u8::try_from(n % 5).unwrap(); 32])
 }
 
+fn contact(n: u64) -> Contact {
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let about = About { peer: peer(n), ..About::default() };
+    let (addresses, relays) = (vec![format!("/ip4/10.0.0.1/tcp/{n}")], vec![]);
+    let genesis = Genesis::new(&key.verifying_key());
+    let record = NodeRecord { genesis, node: NodeNumber(0), about, addresses, relays, sequence: n };
+    Contact::open(record.sign(&key), Some(7)).unwrap()
+}
+
 /// The `n`th batch: something for every table, appended, replaced and dropped.
 fn nth(n: u64) -> Batch {
     let mut all = writes(n);
@@ -54,6 +66,10 @@ fn nth(n: u64) -> Batch {
     all.push(Write::Peer(peer(n), vec![format!("/ip4/10.0.0.1/tcp/{n}")]));
     if n % 5 == 4 {
         all.push(Write::DropPeer(peer(n - 2)));
+        all.push(Write::DropContact(peer(n - 1)));
+    }
+    if n % 3 == 0 {
+        all.push(Write::Contact(Box::new(contact(n))));
     }
     batch(all)
 }
@@ -66,6 +82,7 @@ struct Content {
     slot: Option<u8>,
     chunks: Vec<Vec<u8>>,
     peers: BTreeMap<Peer, Vec<String>>,
+    contacts: BTreeMap<Peer, Contact>,
 }
 
 impl Content {
@@ -80,6 +97,8 @@ impl Content {
                 Write::DocumentWhole(_, chunk) => content.chunks = vec![chunk],
                 Write::Peer(peer, addresses) => drop(content.peers.insert(peer, addresses)),
                 Write::DropPeer(peer) => drop(content.peers.remove(&peer)),
+                Write::Contact(contact) => drop(content.contacts.insert(contact.peer(), *contact)),
+                Write::DropContact(peer) => drop(content.contacts.remove(&peer)),
                 Write::Call(_) | Write::CallEnd(_) => {}
             }
         }
@@ -97,6 +116,7 @@ impl Content {
             slot: restored.own_slots.first().map(|(_, _, next)| *next),
             chunks: restored.documents.get(&DocumentId::Lists).cloned().unwrap_or_default(),
             peers: restored.peers.into_iter().collect(),
+            contacts: restored.contacts.into_iter().map(|c| (c.peer(), c)).collect(),
         }
     }
 }

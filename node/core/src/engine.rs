@@ -328,6 +328,10 @@ fn is_expendable(write: &Write, own: HomeId) -> bool {
     match write {
         Write::Call(_) | Write::CallEnd(_) | Write::DropStatement(_) | Write::Peer(..) | Write::DropPeer(_) => true,
         Write::Statement(_, sealed) => !matches!(sealed.read(), Ok(Read::Statement(s)) if s.home == own),
-        Write::OwnSlot(..) | Write::Document(..) | Write::DocumentWhole(..) => false,
+        Write::OwnSlot(..)
+        | Write::Document(..)
+        | Write::DocumentWhole(..)
+        | Write::Contact(_)
+        | Write::DropContact(_) => false,
     }
 }
