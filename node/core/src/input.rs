@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use meerkat_protocols::{
     batch::{BatchId, Write},
+    contact::{About, Contact},
     facts::{Place, Seq},
     home::{Genesis, HomeId, NodeNumber},
     mesh, phone,
@@ -57,6 +58,8 @@ pub struct Identity {
     pub node: NodeNumber,
     /// Where the node stands.
     pub place: Option<Place>,
+    /// What it tells neighbours of itself.
+    pub about: About,
 }
 
 impl Identity {
@@ -78,4 +81,6 @@ pub struct Restored {
     pub own_slots: BTreeMap<(Kind, Day), u8>,
     /// The place in the log of the next call.
     pub next_call: Seq,
+    /// The nodes of neighbours' homes.
+    pub contacts: Vec<Contact>,
 }

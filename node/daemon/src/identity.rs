@@ -1,14 +1,16 @@
-//! Who this node is: two keys, never equal, made at the first start and kept sealed in the store.
+//! Who this node is: three keys, never equal, made at the first start and kept sealed in the store.
 
 use ed25519_dalek::SigningKey;
 use meerkat_network::NetworkKey;
-use meerkat_protocols::{cbor, home::Genesis, mesh::Peer};
+use meerkat_protocols::{cbor, contact::SealKey, home::Genesis, mesh::Peer};
 use meerkat_store::{CommitError, ReadError, Store};
+use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
 const NETWORK_KEY: &str = "network key";
 const STATEMENT_KEY: &str = "statement key";
 const GENESIS: &str = "genesis";
+const SEAL_KEY: &str = "seal key";
 
 /// The secrets of this node and the record that made its home.
 pub struct Keys {
@@ -18,6 +20,8 @@ pub struct Keys {
     pub peer: Peer,
     /// Signs what the home says.
     pub statement: SigningKey,
+    /// Opens what neighbours sealed to this node (RFC 7748).
+    pub seal: StaticSecret,
     /// The record that made the home.
     pub genesis: Genesis,
 }
@@ -60,7 +64,8 @@ impl Keys {
                     return Err(NoIdentity::Damaged);
                 }
                 let network = seed(network.bytes())?;
-                Ok(Self::of(&network, statement, genesis))
+                let seal = Self::seal_key(store, reader.identity(SEAL_KEY)?)?;
+                Ok(Self::of(&network, statement, &seal, genesis))
             }
             (None, None, None) => Self::create(store),
             _ => Err(NoIdentity::Damaged),
@@ -68,20 +73,38 @@ impl Keys {
     }
 
     fn create(store: &Store) -> Result<Self, NoIdentity> {
-        let (network, statement) = (random()?, random()?);
+        let (network, statement, seal) = (random()?, random()?, random()?);
         let key = SigningKey::from_bytes(&statement);
         let genesis = Genesis::new(&key.verifying_key());
         store.set_identity(&[
             (NETWORK_KEY, network.as_slice()),
             (STATEMENT_KEY, statement.as_slice()),
             (GENESIS, &cbor::encode(&genesis)),
+            (SEAL_KEY, seal.as_slice()),
         ])?;
-        Ok(Self::of(&network, key, genesis))
+        Ok(Self::of(&network, key, &seal, genesis))
     }
 
-    fn of(network: &[u8; 32], statement: SigningKey, genesis: Genesis) -> Self {
+    /// The kept one, or a new one: homes from before there were messages have none.
+    fn seal_key(store: &Store, kept: Option<meerkat_store::Identity>) -> Result<Zeroizing<[u8; 32]>, NoIdentity> {
+        if let Some(kept) = kept {
+            return seed(kept.bytes());
+        }
+        let key = random()?;
+        store.set_identity(&[(SEAL_KEY, key.as_slice())])?;
+        Ok(key)
+    }
+
+    /// To what neighbours seal messages for this node.
+    #[must_use]
+    pub fn seal_public(&self) -> SealKey {
+        SealKey(PublicKey::from(&self.seal).to_bytes())
+    }
+
+    fn of(network: &[u8; 32], statement: SigningKey, seal: &[u8; 32], genesis: Genesis) -> Self {
         let peer = Peer(SigningKey::from_bytes(network).verifying_key().to_bytes());
-        Self { network: NetworkKey::new(*network), peer, statement, genesis }
+        let seal = StaticSecret::from(*seal);
+        Self { network: NetworkKey::new(*network), peer, statement, seal, genesis }
     }
 }
 
@@ -93,4 +116,39 @@ fn random() -> Result<Zeroizing<[u8; 32]>, NoIdentity> {
     let mut bytes = Zeroizing::new([0; 32]);
     getrandom::fill(bytes.as_mut_slice()).map_err(NoIdentity::NoRandomness)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use meerkat_store::{DataKey, Folder, Options};
+
+    use super::*;
+
+    #[test]
+    fn the_keys_of_the_first_start_are_those_of_the_next_and_no_two_are_equal() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder = Folder::take(dir.path()).expect("ours");
+        let key = DataKey::from_bytes([1; 32]);
+        let store = Store::open(&folder, &key, Options::default()).expect("a new store");
+        let first = Keys::load_or_create(&store).expect("made");
+        let again = Keys::load_or_create(&store).expect("kept");
+        let public = |keys: &Keys| [keys.peer.0, keys.statement.verifying_key().to_bytes(), keys.seal_public().0];
+        assert_eq!(public(&first), public(&again));
+        let [peer, statement, seal] = public(&first);
+        assert!(peer != statement && statement != seal && seal != peer);
+    }
+
+    #[test]
+    fn a_home_from_before_there_were_messages_gets_a_key_for_them_once() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder = Folder::take(dir.path()).expect("ours");
+        let store = Store::open(&folder, &DataKey::from_bytes([1; 32]), Options::default()).expect("a new store");
+        let genesis = Genesis::new(&SigningKey::from_bytes(&[2; 32]).verifying_key());
+        store
+            .set_identity(&[(NETWORK_KEY, &[1; 32]), (STATEMENT_KEY, &[2; 32]), (GENESIS, &cbor::encode(&genesis))])
+            .expect("kept");
+        let first = Keys::load_or_create(&store).expect("a key is added");
+        assert_eq!(first.genesis, genesis);
+        assert_eq!(Keys::load_or_create(&store).expect("kept").seal_public(), first.seal_public());
+    }
 }

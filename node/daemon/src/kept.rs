@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     clock::Clock,
     identity::Keys,
+    machine,
     not_started::NotStarted,
     settings::{self, Loaded, Pins},
     threads::{Stored, Writer},
@@ -35,7 +36,8 @@ impl Kept {
         let store = Store::open(&folder, &key, Options { wall: clock.now().wall, ..Options::default() })?;
         let keys = Keys::load_or_create(&store)?;
         let place = loaded.settings.node.place.map(|(latitude, longitude)| Place { latitude, longitude });
-        let identity = Identity { genesis: keys.genesis, node: NodeNumber(0), place };
+        let about = machine::about(loaded, &keys);
+        let identity = Identity { genesis: keys.genesis, node: NodeNumber(0), place, about };
         Ok(Self { store: Arc::new(store), keys, identity })
     }
 }
@@ -119,7 +121,16 @@ fn read(
     }
     let (wishes, pinned) = pin(shelf.wishes().clone(), pins);
     let own_slots = found.own_slots.iter().map(|&(kind, day, next)| ((kind, day), next)).collect();
-    let mut engine = Engine::new(identity, Restored { wishes, pinned, own_slots, next_call: found.next_call });
+    let mut engine = Engine::new(
+        identity,
+        Restored {
+            wishes,
+            pinned,
+            own_slots,
+            next_call: found.next_call,
+            contacts: std::mem::take(&mut found.contacts),
+        },
+    );
     reader.statements(&mut found, |some| some.iter().for_each(|(_, sealed)| engine.restore(sealed)))?;
     engine.restored(clock.now());
     let unreadable = found.damaged + damages.len();

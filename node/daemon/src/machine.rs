@@ -1,22 +1,21 @@
 //! What the page tells about this machine and its settings.
 
-use meerkat_protocols::mesh::Peer;
+use meerkat_protocols::{
+    contact::{About, Platform},
+    mesh::Peer,
+};
 use meerkat_web::{ConfigItem, ConfigProblem, Machine, Origin};
 
-use crate::settings::Loaded;
+use crate::{identity::Keys, settings::Loaded};
 
 /// This machine and its settings, for the page.
 #[must_use]
 pub(crate) fn describe(loaded: &Loaded, peer: Peer) -> Machine {
     let settings = &loaded.settings;
-    let mut capabilities = vec!["screening".to_owned(), "mesh".to_owned()];
-    if !settings.lines.is_empty() {
-        capabilities.push("sip".to_owned());
-    }
     Machine {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        capabilities,
+        capabilities: capabilities(loaded),
         node_name: settings.node.name.clone(),
         peer: meerkat_network::peer_id_text(peer),
         config: loaded.items.iter().map(item).collect(),
@@ -26,6 +25,27 @@ pub(crate) fn describe(loaded: &Loaded, peer: Peer) -> Machine {
         https: false,
         requests_per_minute: settings.web.requests_per_minute,
     }
+}
+
+/// This node, for its neighbours: what they may know of the machine and no more.
+pub(crate) fn about(loaded: &Loaded, keys: &Keys) -> About {
+    // Servers and desktops on these processors are rare in homes; boards are not.
+    let board = matches!(std::env::consts::ARCH, "aarch64" | "arm" | "riscv64");
+    About {
+        peer: keys.peer,
+        seal_key: keys.seal_public(),
+        platform: if board { Platform::BOARD } else { Platform::COMPUTER },
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        capabilities: capabilities(loaded),
+    }
+}
+
+fn capabilities(loaded: &Loaded) -> Vec<String> {
+    let mut capabilities = vec!["screening".to_owned(), "mesh".to_owned()];
+    if !loaded.settings.lines.is_empty() {
+        capabilities.push("sip".to_owned());
+    }
+    capabilities
 }
 
 fn item(item: &crate::settings::Item) -> ConfigItem {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use meerkat_core::{Command, CommandId, Engine, Identity, Input, Restored};
 use meerkat_protocols::{
+    contact::About,
     home::{Genesis, NodeNumber},
     number::E164,
     phone::{self, CallId, IdentitySource, Incoming, Line},
@@ -109,7 +110,12 @@ fn fill(engine: &mut Engine) -> Duration {
 
 /// Fills a node and calls it.
 pub(crate) fn measure() -> Cost {
-    let identity = Identity { genesis: Genesis::new(&key(0).verifying_key()), node: NodeNumber(0), place: None };
+    let identity = Identity {
+        genesis: Genesis::new(&key(0).verifying_key()),
+        node: NodeNumber(0),
+        place: None,
+        about: About::default(),
+    };
     let mut engine = Engine::new(identity, Restored::default());
     let now = Now { mono_ms: 0, wall: Some(Day(TODAY).begins()) };
     let restored = fill(&mut engine);

@@ -8,6 +8,7 @@ use meerkat_core::{
 };
 use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
+    contact::{About, Contact},
     facts::{Seq, Verdict},
     home::{Card, Genesis, HomeId, NodeNumber},
     mesh::{self, MessageRef, Peer, Validation},
@@ -86,6 +87,7 @@ pub(crate) struct World {
     /// What is on disk.
     pub(crate) statements: BTreeMap<StatementId, Sealed>,
     pub(crate) slots: BTreeMap<(Kind, Day), u8>,
+    pub(crate) contacts: BTreeMap<Peer, Contact>,
     pub(crate) batches: Vec<Batch>,
     /// What came out.
     pub(crate) acts: Vec<Act>,
@@ -106,7 +108,7 @@ impl World {
 
     /// The node of home `n` with what was stored.
     pub(crate) fn started(n: u16, wall: Option<i64>, restored: Restored, statements: &[Sealed]) -> Self {
-        let identity = Identity { genesis: genesis(n), node: NodeNumber(0), place: None };
+        let identity = Identity { genesis: genesis(n), node: NodeNumber(0), place: None, about: About::default() };
         let mut world = Self {
             engine: Engine::new(identity, restored),
             now: Now { mono_ms: 0, wall },
@@ -115,6 +117,7 @@ impl World {
             held: None,
             statements: BTreeMap::new(),
             slots: BTreeMap::new(),
+            contacts: BTreeMap::new(),
             batches: Vec::new(),
             acts: Vec::new(),
             published: Vec::new(),
@@ -136,10 +139,16 @@ impl World {
 
     /// A new process on what this one has on disk.
     pub(crate) fn restarted(&self) -> Self {
-        let restored = Restored { own_slots: self.slots.clone(), next_call: Seq(self.next), ..Restored::default() };
+        let restored = Restored {
+            own_slots: self.slots.clone(),
+            next_call: Seq(self.next),
+            contacts: self.contacts.values().cloned().collect(),
+            ..Restored::default()
+        };
         let statements: Vec<Sealed> = self.statements.values().cloned().collect();
         let mut world = Self::started(self.number, self.now.wall, restored, &statements);
         world.slots.clone_from(&self.slots);
+        world.contacts.clone_from(&self.contacts);
         world
     }
 
@@ -213,6 +222,8 @@ impl World {
                 | Write::DocumentWhole(..)
                 | Write::Peer(..)
                 | Write::DropPeer(_) => {}
+                Write::Contact(contact) => drop(self.contacts.insert(contact.peer(), *contact.clone())),
+                Write::DropContact(peer) => drop(self.contacts.remove(peer)),
             }
         }
         self.inputs.push_back(Input::Committed(batch.id, Ok(())));

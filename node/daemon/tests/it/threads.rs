@@ -10,6 +10,7 @@ use meerkat::{
 use meerkat_core::{Alarm, Command, Engine, Event, Identity, Refusal, Reply, Restored, Snapshot};
 use meerkat_documents::Shelf;
 use meerkat_protocols::{
+    contact::About,
     facts::Verdict,
     home::{Genesis, NodeNumber},
     phone::{Act, Answer, BlockedBy, CallId, Event as PhoneEvent, IdentitySource, Incoming, Line},
@@ -41,7 +42,12 @@ impl Node {
     fn start(store: Store) -> Self {
         let store = Arc::new(store);
         let key = SigningKey::from_bytes(&[3; 32]);
-        let identity = Identity { genesis: Genesis::new(&key.verifying_key()), node: NodeNumber(0), place: None };
+        let identity = Identity {
+            genesis: Genesis::new(&key.verifying_key()),
+            node: NodeNumber(0),
+            place: None,
+            about: About::default(),
+        };
         let (shelf, damages) = Shelf::load([9; 16], []);
         assert!(damages.is_empty());
         let clock = Clock::start();
