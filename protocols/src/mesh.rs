@@ -56,6 +56,78 @@ pub enum Found {
     CalledUs,
 }
 
+/// The largest request or response between two nodes, in bytes: twenty peers with their addresses have 12 KiB.
+pub const MAX_DIRECT_BYTES: usize = 16 * 1024;
+
+/// A request of ours to one peer; chosen by the node, counting up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestRef(pub u64);
+
+/// A request of a peer to us; chosen by the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InboundRef(pub u64);
+
+/// What a request between two nodes is about: its first byte. What follows is an array in CBOR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RequestKind {
+    /// What a node says of itself to a neighbour.
+    Record,
+    /// A guest with an invitation.
+    Join,
+    /// Two that found each other nearby.
+    Meet,
+    /// A message.
+    Message,
+    /// Which peers do you know?
+    Peers,
+    /// Still here.
+    Heartbeat,
+}
+
+impl RequestKind {
+    /// The answer to a kind that we do not know: the other side's program is newer.
+    pub const NOT_UNDERSTOOD: u8 = 0xFF;
+
+    /// The kind that a first byte names.
+    #[must_use]
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::Record,
+            2 => Self::Join,
+            3 => Self::Meet,
+            4 => Self::Message,
+            5 => Self::Peers,
+            6 => Self::Heartbeat,
+            _ => return None,
+        })
+    }
+
+    /// The first byte.
+    #[must_use]
+    pub fn byte(self) -> u8 {
+        match self {
+            Self::Record => 1,
+            Self::Join => 2,
+            Self::Meet => 3,
+            Self::Message => 4,
+            Self::Peers => 5,
+            Self::Heartbeat => 6,
+        }
+    }
+}
+
+/// How a connection to a peer goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Path {
+    /// From us to it.
+    Direct,
+    /// Through a third node, which passes on what it cannot read.
+    Relayed {
+        /// That node.
+        through: Peer,
+    },
+}
+
 /// What the network reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -77,6 +149,20 @@ pub enum Event {
         address: String,
         /// How it became known.
         found: Found,
+        /// How the connection goes, as of now.
+        path: Path,
+    },
+    /// The connection to a peer goes another way now: through a relay first, then directly, or the other way round.
+    PathChanged {
+        /// Whom it leads to.
+        peer: Peer,
+        /// How it goes now.
+        path: Path,
+    },
+    /// Whether others can call us, as they told us after trying. Told when it changes.
+    Reachable {
+        /// Whether they can, without a relay.
+        public: bool,
     },
     /// The last connection to a peer is gone.
     Disconnected {
@@ -91,6 +177,36 @@ pub enum Event {
         from: Peer,
         /// At most [`MAX_GOSSIP_BYTES`].
         data: Vec<u8>,
+    },
+    /// A peer asks something. It must be answered with [`Order::Respond`], within seconds.
+    Request {
+        /// Who asks.
+        from: Peer,
+        /// What to answer with.
+        inbound: InboundRef,
+        /// 1 to [`MAX_DIRECT_BYTES`]; the first byte is a [`RequestKind`].
+        data: Vec<u8>,
+    },
+    /// The answer to a request of ours.
+    Response {
+        /// Which.
+        request: RequestRef,
+        /// At most [`MAX_DIRECT_BYTES`].
+        data: Vec<u8>,
+    },
+    /// A request of ours has no answer: the peer is not connected, refused, or took too long. It may have arrived.
+    Unanswered {
+        /// Which.
+        request: RequestRef,
+    },
+    /// The answer to [`Order::Ping`].
+    Pinged {
+        /// Whom.
+        peer: Peer,
+        /// How long there and back, in microseconds; `None`: no answer.
+        rtt_us: Option<u64>,
+        /// Which way it went.
+        path: Path,
     },
     /// The network cannot do its work; the text says why and what next.
     Trouble(String),
@@ -110,6 +226,46 @@ pub enum Order {
         message: MessageRef,
         /// Our word.
         validation: Validation,
+    },
+    /// Ask one peer. Exactly one [`Event::Response`] or [`Event::Unanswered`] follows.
+    Request {
+        /// What the answer carries.
+        request: RequestRef,
+        /// Whom.
+        peer: Peer,
+        /// 1 to [`MAX_DIRECT_BYTES`]; the first byte is a [`RequestKind`].
+        data: Vec<u8>,
+    },
+    /// Answer a peer. Too late, it is lost.
+    Respond {
+        /// Which.
+        inbound: InboundRef,
+        /// At most [`MAX_DIRECT_BYTES`].
+        data: Vec<u8>,
+    },
+    /// Connect to a peer, and keep trying until [`Order::Forget`].
+    Dial {
+        /// Whom.
+        peer: Peer,
+        /// Multiaddresses at which it may be found. What cannot be read is passed over.
+        addresses: Vec<String>,
+    },
+    /// Try no longer. A connection that stands stays.
+    Forget {
+        /// Whom.
+        peer: Peer,
+    },
+    /// See how long a word to the peer and back takes. [`Event::Pinged`] follows.
+    Ping {
+        /// Whom.
+        peer: Peer,
+    },
+    /// What we think of a peer: by it the network ranks peers, and lets those above zero through our relay.
+    Trust {
+        /// Of whom.
+        peer: Peer,
+        /// Zero for those we know nothing of.
+        score: i16,
     },
 }
 
@@ -186,4 +342,18 @@ pub enum ExchangeOrder {
         /// What.
         exchange: ExchangeRef,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_request_has_one_byte() {
+        let known: Vec<(u8, RequestKind)> =
+            (0..=255).filter_map(|byte| Some((byte, RequestKind::from_byte(byte)?))).collect();
+        assert_eq!(known.len(), 6);
+        assert!(known.iter().all(|(byte, kind)| kind.byte() == *byte));
+        assert_eq!(RequestKind::from_byte(RequestKind::NOT_UNDERSTOOD), None);
+    }
 }

@@ -20,6 +20,7 @@ use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
     facts::{Call, Hundredths, Place, Reason, Seq, Verdict},
     home::{Card, Genesis, NodeNumber},
+    mesh::Path,
     number::{Caller, E164, Region, classify},
     phone::Line,
     statement::Category,
@@ -58,6 +59,7 @@ pub(crate) fn snapshot() -> Snapshot {
         vouches_left: 12,
         peers: vec![],
         listening: vec![],
+        public: None,
         lines: vec![],
         alarms: vec![],
         ringing: vec![],
@@ -299,6 +301,7 @@ fn reply(
         Command::Vouch { card, .. } if card == snapshot.borrow().card => Err(Refusal::OwnCard),
         Command::Vouch { card, .. } => Ok(Reply::Vouched(card.0.home())),
         Command::Unvouch(_) => Err(Refusal::NotVouched),
+        Command::Ping(peer) => Ok(Reply::Pinged { peer, rtt_us: Some(1_500), path: Path::Direct }),
         Command::Edit(edit) => {
             if let Edit::SetSettings(wished) = &edit
                 && snapshot.borrow().pinned.contains(&"region".to_owned())

@@ -3,6 +3,7 @@
 use meerkat_protocols::{
     facts::{Hundredths, Reason, Verdict},
     home::{Card, HomeId},
+    mesh::{Path, Peer},
     number::{Caller, E164},
     statement::Category,
     time::Day,
@@ -47,6 +48,8 @@ pub enum Command {
     },
     /// No longer answer for a neighbour's home.
     Unvouch(HomeId),
+    /// Does this peer answer, which way, and how fast?
+    Ping(Peer),
     /// Change a document: lists, settings, names.
     Edit(Edit),
 }
@@ -57,7 +60,7 @@ impl Command {
 
     /// Whether it changes nothing.
     pub(crate) fn only_asks(&self) -> bool {
-        matches!(self, Self::Check(_) | Self::KnownNumbers { .. })
+        matches!(self, Self::Check(_) | Self::KnownNumbers { .. } | Self::Ping(_))
     }
 }
 
@@ -200,6 +203,15 @@ pub enum Reply {
     Vouched(HomeId),
     /// This home no longer answers for that one.
     Unvouched(HomeId),
+    /// What came of [`Command::Ping`].
+    Pinged {
+        /// Whom.
+        peer: Peer,
+        /// There and back, in microseconds; `None`: no answer.
+        rtt_us: Option<u64>,
+        /// Which way.
+        path: Path,
+    },
     /// The change is made.
     Saved,
 }

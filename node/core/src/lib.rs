@@ -14,6 +14,7 @@ mod admission;
 mod alarms;
 mod calendar;
 mod command;
+mod direct;
 mod engine;
 mod event;
 mod evidence;

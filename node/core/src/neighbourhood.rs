@@ -46,6 +46,8 @@ pub(crate) struct Verifying {
 pub(crate) struct Mesh {
     pub(crate) peers: BTreeMap<Peer, PeerState>,
     pub(crate) listening: Vec<String>,
+    /// Whether others can call us; unknown until somebody has tried.
+    pub(crate) public: Option<bool>,
     pub(crate) verifying: BTreeMap<JobId, Verifying>,
     /// Homes this one answers for that speak with two tongues.
     twisted: BTreeSet<HomeId>,
@@ -64,8 +66,8 @@ impl Node {
                 self.clear(&Alarm::NetworkTrouble(String::new()));
             }
             MeshEvent::Deaf { address } => self.mesh.listening.retain(|a| *a != address),
-            MeshEvent::Connected { peer, address, found } => {
-                let state = PeerState { peer, address: address.clone(), found, since_mono_ms: now.mono_ms };
+            MeshEvent::Connected { peer, address, found, path } => {
+                let state = PeerState { peer, address: address.clone(), found, path, since_mono_ms: now.mono_ms };
                 self.mesh.peers.insert(peer, state);
                 self.remember(peer, address, found);
                 self.put(Output::Event(Event::PeerConnected(peer)));
@@ -75,6 +77,16 @@ impl Node {
                     self.put(Output::Event(Event::PeerDisconnected(peer)));
                 }
             }
+            MeshEvent::PathChanged { peer, path } => {
+                if let Some(state) = self.mesh.peers.get_mut(&peer) {
+                    state.path = path;
+                }
+            }
+            MeshEvent::Reachable { public } => self.mesh.public = Some(public),
+            MeshEvent::Request { from, inbound, data } => self.asked(now, from, inbound, &data),
+            MeshEvent::Response { request, data } => self.answered(now, request, Some(&data)),
+            MeshEvent::Unanswered { request } => self.answered(now, request, None),
+            MeshEvent::Pinged { peer, rtt_us, path } => self.pinged(peer, rtt_us, path),
             MeshEvent::Gossip { message, from, data } => self.gossip(now, message, from, data),
             MeshEvent::Trouble(why) => self.raise(now, Alarm::NetworkTrouble(why)),
         }

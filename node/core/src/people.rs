@@ -66,6 +66,10 @@ impl Node {
             Command::Retract { number } => self.typed(&number).and_then(|n| self.say_retraction(now, id, n)),
             Command::Vouch { card, name } => self.vouch(now, id, card, &name),
             Command::Unvouch(home) => self.unvouch(now, id, home),
+            Command::Ping(peer) => {
+                self.ping(id, peer);
+                Ok(())
+            }
             Command::Edit(edit) => self.edit(Some(id), edit),
         };
         if let Err(refusal) = done {

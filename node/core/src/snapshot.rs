@@ -5,7 +5,7 @@ use std::sync::Arc;
 use meerkat_protocols::{
     facts::Call,
     home::{Card, HomeId, NodeNumber},
-    mesh::{Found, Peer},
+    mesh::{Found, Path, Peer},
     phone::{Line, LineState},
     time::Day,
     wishes::{Lists, Settings},
@@ -35,6 +35,8 @@ pub struct PeerState {
     pub address: String,
     /// How it became known.
     pub found: Found,
+    /// How the connection goes.
+    pub path: Path,
     /// Since when, in milliseconds of the monotonic clock.
     pub since_mono_ms: u64,
 }
@@ -81,6 +83,8 @@ pub struct Snapshot {
     pub peers: Vec<PeerState>,
     /// The addresses under which peers reach this node.
     pub listening: Vec<String>,
+    /// Whether others can call this node; unknown until somebody has tried.
+    pub public: Option<bool>,
     /// The telephone lines.
     pub lines: Vec<(Line, LineState)>,
     /// The alarms that stand, with the Unix second since when.

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use meerkat_network::{Network, NetworkKey, Settings, peer_id_text, start};
-use meerkat_protocols::mesh::{Event, Order, Validation};
+use meerkat_protocols::mesh::{Event, Order, Path, Validation};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
 
@@ -67,14 +67,37 @@ fn describe(event: &Event) -> Value {
     match event {
         Event::Listening { address } => json!({ "event": "listening", "address": address }),
         Event::Deaf { address } => json!({ "event": "deaf", "address": address }),
-        Event::Connected { peer, address, found } => {
-            json!({ "event": "connected", "peer": peer_id_text(*peer), "address": address, "found": format!("{found:?}") })
+        Event::Connected { peer, address, found, path } => json!({
+            "event": "connected", "peer": peer_id_text(*peer), "address": address, "found": format!("{found:?}"),
+            "through": through(*path),
+        }),
+        Event::PathChanged { peer, path } => {
+            json!({ "event": "path changed", "peer": peer_id_text(*peer), "through": through(*path) })
         }
+        Event::Reachable { public } => json!({ "event": "reachable", "public": public }),
         Event::Disconnected { peer } => json!({ "event": "disconnected", "peer": peer_id_text(*peer) }),
         Event::Gossip { from, data, .. } => {
             json!({ "event": "gossip", "from": peer_id_text(*from), "text": String::from_utf8_lossy(data) })
         }
+        Event::Request { from, data, .. } => {
+            json!({ "event": "request", "from": peer_id_text(*from), "text": String::from_utf8_lossy(data) })
+        }
+        Event::Response { request, data } => {
+            json!({ "event": "response", "request": request.0, "text": String::from_utf8_lossy(data) })
+        }
+        Event::Unanswered { request } => json!({ "event": "unanswered", "request": request.0 }),
+        Event::Pinged { peer, rtt_us, path } => {
+            json!({ "event": "pinged", "peer": peer_id_text(*peer), "rtt_us": rtt_us, "through": through(*path) })
+        }
         Event::Trouble(text) => json!({ "event": "trouble", "text": text }),
+    }
+}
+
+/// The relay; `null` for a direct connection.
+fn through(path: Path) -> Option<String> {
+    match path {
+        Path::Direct => None,
+        Path::Relayed { through } => Some(peer_id_text(through)),
     }
 }
 

@@ -87,6 +87,11 @@ pub(crate) fn peer(text: &str) -> Result<(Multiaddr, Option<Peer>), BadAddress> 
         .map_err(|why| bad(text, why, Example::Peer))
 }
 
+/// Those of the addresses at which a peer can be reached.
+pub(crate) fn readable(texts: &[String]) -> Vec<Multiaddr> {
+    texts.iter().filter_map(|text| peer(text).ok()).map(|(address, _)| address).collect()
+}
+
 fn bad(text: &str, why: &'static str, example: Example) -> BadAddress {
     BadAddress { given: text.chars().take(MAX_TEXT_BYTES).collect(), why, example }
 }

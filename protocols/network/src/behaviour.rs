@@ -15,6 +15,7 @@ use libp2p::{identify, memory_connection_limits, ping};
 use meerkat_protocols::mesh::{MAX_GOSSIP_BYTES, STATEMENTS};
 use meerkat_protocols::statement::StatementId;
 
+use crate::direct::{self, Direct};
 use crate::gate::Gate;
 use crate::settings::Trouble;
 use crate::streams::{self, Door};
@@ -59,6 +60,7 @@ pub(crate) struct Behaviour {
     pub(crate) ping: ping::Behaviour,
     pub(crate) identify: identify::Behaviour,
     pub(crate) gossip: Gossip,
+    pub(crate) direct: Direct,
     streams: streams::Behaviour,
 }
 
@@ -73,6 +75,7 @@ impl Behaviour {
             ping: ping::Behaviour::new(ping()),
             identify: identify::Behaviour::new(identify(keypair)),
             gossip: gossip()?,
+            direct: direct::behaviour(),
             streams,
         };
         Ok((behaviour, door))

@@ -51,6 +51,8 @@ struct Entry {
     found: Found,
     attempts: u32,
     state: State,
+    /// The node wants it until it says otherwise.
+    wanted: bool,
     /// When a sighting last cut a wait short: a forged one must not make us call all the time.
     hurried: Option<Instant>,
 }
@@ -80,6 +82,32 @@ impl Book {
         }
     }
 
+    /// The node wants to be connected to it.
+    pub(crate) fn want(&mut self, peer: Peer, addresses: Vec<Multiaddr>, now: Instant) {
+        if peer == self.own {
+            return;
+        }
+        if let Some(entry) = self.by_peer(peer) {
+            entry.wanted = true;
+            entry.learn(addresses);
+            entry.attempts = 0;
+            entry.hurry(now);
+        } else if !addresses.is_empty() && (self.entries.len() < MAX_ENTRIES || self.forget_a_silent_one()) {
+            self.insert(Some(peer), addresses, Found::Remembered, now);
+            if let Some(entry) = self.by_peer(peer) {
+                entry.wanted = true;
+            }
+        }
+    }
+
+    /// The node no longer wants it. What the settings name, and what is seen nearby, is called on.
+    pub(crate) fn forget(&mut self, peer: Peer) {
+        self.entries.retain(|_, entry| entry.peer != Some(peer) || entry.found != Found::Remembered);
+        if let Some(entry) = self.by_peer(peer) {
+            entry.wanted = false;
+        }
+    }
+
     /// Seen on the local network.
     pub(crate) fn nearby(&mut self, peer: Peer, addresses: Vec<Multiaddr>, now: Instant) {
         if peer == self.own || addresses.is_empty() {
@@ -100,7 +128,10 @@ impl Book {
     /// No longer seen on the local network.
     pub(crate) fn gone(&mut self, peer: Peer) {
         self.entries.retain(|_, entry| {
-            entry.peer != Some(peer) || entry.found != Found::Nearby || !matches!(entry.state, State::Due(_))
+            entry.peer != Some(peer)
+                || entry.found != Found::Nearby
+                || entry.wanted
+                || !matches!(entry.state, State::Due(_))
         });
     }
 
@@ -204,7 +235,7 @@ impl Book {
 
     fn insert(&mut self, peer: Option<Peer>, mut addresses: Vec<Multiaddr>, found: Found, at: Instant) {
         addresses.truncate(MAX_ADDRESSES);
-        let entry = Entry { peer, addresses, found, attempts: 0, state: State::Due(at), hurried: None };
+        let entry = Entry { peer, addresses, found, attempts: 0, state: State::Due(at), wanted: false, hurried: None };
         self.entries.insert(self.next, entry);
         self.next += 1;
     }
@@ -223,6 +254,7 @@ impl Book {
         let own = self.own;
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let limit = match entry.found {
+            _ if entry.wanted => u32::MAX,
             Found::Configured => u32::MAX,
             Found::Remembered => MAX_REMEMBERED_ATTEMPTS,
             Found::Nearby | Found::CalledUs => MAX_NEARBY_ATTEMPTS,
@@ -241,7 +273,10 @@ impl Book {
             .entries
             .iter()
             .filter(|(_, entry)| {
-                entry.found == Found::Nearby && entry.attempts > 0 && matches!(entry.state, State::Due(_))
+                entry.found == Found::Nearby
+                    && !entry.wanted
+                    && entry.attempts > 0
+                    && matches!(entry.state, State::Due(_))
             })
             .max_by_key(|(_, entry)| entry.attempts)
             .map(|(id, _)| *id);
@@ -356,6 +391,28 @@ mod tests {
             }
             assert_eq!(book.due(now), None, "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_wanted_one_is_called_until_it_is_forgotten() {
+        let (mut book, mut now) = (Book::new(OWN), Instant::now());
+        book.want(peer(0), address(0), now);
+        for attempt in 0..1000 {
+            fail(&mut book, attempt, now);
+            now += 2 * LONGEST_WAIT;
+        }
+        book.forget(peer(0));
+        assert_eq!(book.due(now), None);
+        // One that is seen nearby as well is called on, and one from the settings for ever.
+        book.nearby(peer(1), address(1), now);
+        book.add(Some(peer(2)), address(2), Found::Configured, now);
+        for number in [1, 2] {
+            book.want(peer(number), Vec::new(), now);
+            book.forget(peer(number));
+        }
+        book.gone(peer(1));
+        assert_eq!(book.due(now).and_then(|call| call.peer), Some(peer(2)));
+        assert!(book.by_peer(peer(1)).is_none(), "wanted no longer, and no longer seen");
     }
 
     #[test]

@@ -14,6 +14,7 @@
 mod address;
 mod behaviour;
 mod book;
+mod direct;
 mod exchanges;
 mod frame;
 mod gate;
@@ -23,10 +24,14 @@ mod met;
 mod nearby;
 mod outlet;
 mod pace;
+mod paths;
+mod places;
 mod settings;
 mod streams;
+mod talk;
 mod task;
 mod transport;
+mod trusted;
 mod unsent;
 
 use std::time::Duration;

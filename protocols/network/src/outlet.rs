@@ -76,12 +76,12 @@ fn cancels(first: &Event, second: &Event) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use meerkat_protocols::mesh::{Found, MessageRef, Peer};
+    use meerkat_protocols::mesh::{Found, MessageRef, Path, Peer};
 
     use super::*;
 
     fn connected(number: u8) -> Event {
-        Event::Connected { peer: Peer([number; 32]), address: String::new(), found: Found::Nearby }
+        Event::Connected { peer: Peer([number; 32]), address: String::new(), found: Found::Nearby, path: Path::Direct }
     }
 
     fn gossip() -> Event {

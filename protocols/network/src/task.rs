@@ -1,14 +1,13 @@
 //! The one task that owns the swarm. It never waits for anybody but the network.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 
 use futures::StreamExt as _;
 use libp2p::core::ConnectedPoint;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{Boxed, ListenerId};
 use libp2p::gossipsub::{self, MessageAcceptance, MessageId, PublishError};
-use libp2p::multiaddr::{Multiaddr, Protocol};
+use libp2p::multiaddr::Multiaddr;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Swarm, SwarmEvent};
 use libp2p::{PeerId, ping};
@@ -19,14 +18,18 @@ use tokio::time::{Duration, Instant, sleep_until, timeout};
 use crate::address::{self, peer_id, peer_of};
 use crate::behaviour::{self, Behaviour, BehaviourEvent};
 use crate::book::{Book, Call};
+use crate::direct::UnderWay;
 use crate::judging::Judging;
 use crate::listen;
 use crate::met::Met;
-use crate::nearby::{Nearby, News, Reach};
+use crate::nearby::{Nearby, News};
 use crate::outlet::Outlet;
 use crate::pace::Pace;
+use crate::paths::{Paths, path};
+use crate::places::{Place, ip_of, is_quic, port_of, reach};
 use crate::settings::{Settings, Trouble};
 use crate::streams::Door;
+use crate::trusted::Trusted;
 use crate::unsent::Unsent;
 
 /// An error that repeats (no file handles left) is told once in this time.
@@ -40,10 +43,13 @@ const LAST_PACKETS: Duration = Duration::from_millis(200);
 
 pub(crate) struct Task {
     own: Peer,
-    swarm: Swarm<Behaviour>,
+    pub(crate) swarm: Swarm<Behaviour>,
     orders: mpsc::Receiver<Order>,
-    outlet: Outlet,
-    book: Book,
+    pub(crate) outlet: Outlet,
+    pub(crate) book: Book,
+    pub(crate) paths: Paths,
+    pub(crate) under_way: UnderWay,
+    pub(crate) trusted: Trusted,
     met: Met,
     judging: Judging,
     unsent: Unsent,
@@ -76,6 +82,9 @@ impl Task {
             orders,
             outlet: Outlet::new(events),
             book,
+            paths: Paths::default(),
+            under_way: UnderWay::default(),
+            trusted: Trusted::default(),
             met: Met::default(),
             judging: Judging::default(),
             unsent: Unsent::default(),
@@ -139,6 +148,12 @@ impl Task {
                     None => tracing::debug!(?message, "judged too late"),
                 }
             }
+            Order::Request { request, peer, data } => self.request(request, peer, data),
+            Order::Respond { inbound, data } => self.respond(inbound, data),
+            Order::Ping { peer } => self.ping(peer),
+            Order::Dial { peer, addresses } => self.book.want(peer, address::readable(&addresses), Instant::now()),
+            Order::Forget { peer } => self.book.forget(peer),
+            Order::Trust { peer, score } => self.trust(peer, score),
         }
     }
 
@@ -198,6 +213,7 @@ impl Task {
     fn event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.gossip(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Direct(event)) => self.direct(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
                 connection,
                 result: Err(ping::Failure::Timeout | ping::Failure::Other { .. }),
@@ -208,7 +224,9 @@ impl Task {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, num_established, .. } => {
                 self.connected(peer_id, connection_id, &endpoint, num_established.get() == 1);
             }
-            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => self.disconnected(&peer_id),
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, .. } => {
+                self.disconnected(&peer_id, connection_id, num_established == 0);
+            }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => self.call_failed(connection_id, &error),
             SwarmEvent::NewListenAddr { listener_id, address } => {
                 self.outlet.send(Event::Listening { address: self.full(&address) });
@@ -273,15 +291,26 @@ impl Task {
             // It calls again within a second or two. An error means that it has left already.
             let _ = self.swarm.disconnect_peer_id(id);
         }
+        let path = path(endpoint);
+        let changed = self.paths.opened(peer, connection, path);
         if is_first {
+            self.score(peer);
             let remote = endpoint.get_remote_address();
             let address = remote.clone().with_p2p(id).unwrap_or_else(|address| address).to_string();
-            self.outlet.send(Event::Connected { peer, address, found });
+            self.outlet.send(Event::Connected { peer, address, found, path });
+        } else if let Some(path) = changed {
+            self.outlet.send(Event::PathChanged { peer, path });
         }
     }
 
-    fn disconnected(&mut self, id: &PeerId) {
+    fn disconnected(&mut self, id: &PeerId, connection: ConnectionId, is_last: bool) {
         let Some(peer) = peer_of(id) else { return };
+        if let Some(path) = self.paths.closed(peer, connection) {
+            self.outlet.send(Event::PathChanged { peer, path });
+        }
+        if !is_last {
+            return;
+        }
         self.book.lost(peer, Instant::now());
         self.met.parted(peer);
         self.outlet.send(Event::Disconnected { peer });
@@ -398,8 +427,7 @@ fn book(own: Peer, settings: &Settings) -> Result<Book, Trouble> {
     }
     for (peer, addresses) in &settings.remembered {
         // Our own notes of an earlier time, perhaps of another version: what cannot be read is passed over.
-        let readable = addresses.iter().filter_map(|text| address::peer(text).ok()).map(|(address, _)| address);
-        book.add(Some(*peer), readable.collect(), Found::Remembered, now);
+        book.add(Some(*peer), address::readable(addresses), Found::Remembered, now);
     }
     Ok(book)
 }
@@ -414,40 +442,4 @@ fn dial_options(call: Call) -> Option<DialOpts> {
         ),
         None => call.addresses.into_iter().next().map(|address| DialOpts::unknown_peer_id().address(address).build()),
     }
-}
-
-/// One address we listen on.
-struct Place {
-    ip: IpAddr,
-    quic: bool,
-    port: u16,
-    wildcard: bool,
-}
-
-/// What the local network is told: one port, QUIC's if there is one, IPv4's if they differ.
-fn reach(places: &[Place]) -> Option<Reach> {
-    let outside: Vec<&Place> = places.iter().filter(|place| !place.ip.is_loopback()).collect();
-    let best = outside.iter().min_by_key(|place| (!place.quic, place.ip.is_ipv6(), place.port))?;
-    let same = outside.iter().filter(|place| (place.quic, place.port) == (best.quic, best.port));
-    let ips = if best.wildcard { Vec::new() } else { same.map(|place| place.ip).collect() };
-    Some(Reach { quic: best.quic, port: best.port, ips })
-}
-
-fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
-    match address.iter().next()? {
-        Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(ip.into()),
-        _ => None,
-    }
-}
-
-fn port_of(address: &Multiaddr) -> Option<u16> {
-    match address.iter().nth(1)? {
-        Protocol::Tcp(port) | Protocol::Udp(port) => Some(port),
-        _ => None,
-    }
-}
-
-fn is_quic(address: &Multiaddr) -> bool {
-    address.iter().any(|part| part == Protocol::QuicV1)
 }

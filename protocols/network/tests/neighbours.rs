@@ -62,7 +62,7 @@ async fn listening(network: &mut Network) -> String {
 
 async fn connected(network: &mut Network) -> (Peer, Found) {
     until(network, "connected", |event| match event {
-        Event::Connected { peer, found, address } => {
+        Event::Connected { peer, found, address, .. } => {
             assert!(address.ends_with(&peer_id_text(peer)), "{address}");
             Some((peer, found))
         }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod convergence;
+mod direct;
 mod disk;
 mod hostile;
 mod load;

@@ -3,7 +3,7 @@
 use meerkat_core::{Change, Command, Refusal, Reply, Through};
 use meerkat_protocols::{
     facts::{Reason, Verdict},
-    mesh::{Event, Found, Validation},
+    mesh::{Event, Found, Path, Validation},
     phone::{Answer, BlockedBy},
     statement::{Category, Kind},
 };
@@ -167,7 +167,12 @@ fn the_neighbours_in_the_snapshot_are_counted_as_they_speak() {
 #[test]
 fn who_called_us_is_not_written_down_and_an_address_only_once() {
     let mut world = World::new(0);
-    let connected = |n, address: &str, found| Event::Connected { peer: peer(n), address: address.into(), found };
+    let connected = |n, address: &str, found| Event::Connected {
+        peer: peer(n),
+        address: address.into(),
+        found,
+        path: Path::Direct,
+    };
     let batches = |world: &mut World| {
         world.pass(61_000);
         world.batches.iter().map(|b| b.writes.len()).sum::<usize>()

@@ -92,6 +92,8 @@ pub(crate) struct World {
     /// What came out.
     pub(crate) acts: Vec<Act>,
     pub(crate) published: Vec<Sealed>,
+    /// What the network was told besides.
+    pub(crate) orders: Vec<mesh::Order>,
     pub(crate) judged: BTreeMap<MessageRef, Validation>,
     pub(crate) replies: BTreeMap<u64, Vec<Result<Reply, Refusal>>>,
     pub(crate) events: Vec<Event>,
@@ -121,6 +123,7 @@ impl World {
             batches: Vec::new(),
             acts: Vec::new(),
             published: Vec::new(),
+            orders: Vec::new(),
             judged: BTreeMap::new(),
             replies: BTreeMap::new(),
             events: Vec::new(),
@@ -185,6 +188,7 @@ impl World {
             Deed::Order(mesh::Order::Judge { message, validation }) => {
                 assert_eq!(self.judged.insert(message, validation), None, "a message is judged once");
             }
+            Deed::Order(order) => self.orders.push(order),
             Deed::Commit(batch) => {
                 assert!(self.held.is_none(), "one batch at a time");
                 self.held = Some(batch);

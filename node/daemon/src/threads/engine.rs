@@ -172,8 +172,11 @@ impl EngineThread {
                     }
                 }
                 Deed::Order(order) => {
-                    if self.ports.orders.try_send(order).is_err() {
+                    if let Err(lost) = self.ports.orders.try_send(order) {
                         tracing::warn!("the network takes no orders now: one was left out");
+                        if let Some(nothing) = unanswered(&lost.into_inner()) {
+                            self.engine.handle(self.clock.now(), Input::Network(nothing));
+                        }
                     }
                 }
                 Deed::Commit(batch) => self.ports.writer.batch(batch),
@@ -219,6 +222,15 @@ impl EngineThread {
             self.engine.flush(self.clock.now());
             self.deal_out();
         }
+    }
+}
+
+/// What the network would say in the end, had it taken the order.
+fn unanswered(order: &mesh::Order) -> Option<mesh::Event> {
+    match order {
+        mesh::Order::Request { request, .. } => Some(mesh::Event::Unanswered { request: *request }),
+        mesh::Order::Ping { peer } => Some(mesh::Event::Pinged { peer: *peer, rtt_us: None, path: mesh::Path::Direct }),
+        _ => None,
     }
 }
 

@@ -1,0 +1,73 @@
+//! Words between this node and one peer: a request's first byte says what it is about.
+
+use std::collections::BTreeMap;
+
+use meerkat_protocols::{
+    mesh::{InboundRef, Order, Path, Peer, RequestKind, RequestRef},
+    time::Now,
+};
+
+use crate::{
+    command::{CommandId, Refusal, Reply},
+    node::Node,
+    output::Output,
+};
+
+/// Pings that people wait for. The network answers each within ten seconds.
+const MAX_PINGS: usize = 16;
+
+/// What is under way. The network answers each request within seconds, if only to say that there is no answer.
+#[derive(Default)]
+pub(crate) struct Direct {
+    next: u64,
+    asked: BTreeMap<RequestRef, (Peer, RequestKind)>,
+    pings: BTreeMap<Peer, Vec<CommandId>>,
+}
+
+impl Node {
+    /// Asks a peer. What comes back, or that nothing does, goes to the part that the kind names.
+    pub fn ask(&mut self, peer: Peer, kind: RequestKind, payload: &[u8]) -> RequestRef {
+        let request = RequestRef(self.direct.next);
+        self.direct.next += 1;
+        self.direct.asked.insert(request, (peer, kind));
+        let data = [&[kind.byte()], payload].concat();
+        self.put(Output::Order(Order::Request { request, peer, data }));
+        request
+    }
+
+    /// A peer asks. Each part answers by [`Self::respond`], at once or later.
+    pub(crate) fn asked(&mut self, _now: Now, _from: Peer, inbound: InboundRef, _data: &[u8]) {
+        // Each kind that a part of the node answers is matched here, by its `RequestKind`.
+        self.respond(inbound, vec![RequestKind::NOT_UNDERSTOOD]);
+    }
+
+    /// The answer to a peer's request.
+    pub(crate) fn respond(&mut self, inbound: InboundRef, data: Vec<u8>) {
+        self.put(Output::Order(Order::Respond { inbound, data }));
+    }
+
+    /// A request of ours was answered, or has no answer. An answer of the one byte [`RequestKind::NOT_UNDERSTOOD`] is none:
+    /// the other program is older than the question.
+    pub(crate) fn answered(&mut self, _now: Now, request: RequestRef, data: Option<&[u8]>) {
+        let Some((_peer, _kind)) = self.direct.asked.remove(&request) else { return };
+        let _data = data.filter(|data| *data != [RequestKind::NOT_UNDERSTOOD]);
+    }
+
+    /// A person wants to know whether a peer answers.
+    pub(crate) fn ping(&mut self, id: CommandId, peer: Peer) {
+        if self.direct.pings.values().map(Vec::len).sum::<usize>() >= MAX_PINGS {
+            return self.put(Output::Reply(id, Err(Refusal::Busy)));
+        }
+        let waiting = self.direct.pings.entry(peer).or_default();
+        waiting.push(id);
+        if waiting.len() == 1 {
+            self.put(Output::Order(Order::Ping { peer }));
+        }
+    }
+
+    pub(crate) fn pinged(&mut self, peer: Peer, rtt_us: Option<u64>, path: Path) {
+        for id in self.direct.pings.remove(&peer).unwrap_or_default() {
+            self.put(Output::Reply(id, Ok(Reply::Pinged { peer, rtt_us, path })));
+        }
+    }
+}

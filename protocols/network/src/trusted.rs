@@ -1,0 +1,57 @@
+//! What the node thinks of peers.
+
+use std::collections::BTreeMap;
+
+use meerkat_protocols::mesh::Peer;
+
+/// Nodes of the homes that vouches lead to, as far as they say which they are.
+const MAX_PEERS: usize = 4096;
+
+/// The most that trust adds to gossip's score, or takes: it outweighs a connection's age and no invalid message, which
+/// costs 100.
+const MOST_IN_GOSSIP: i16 = 10;
+
+/// The scores that are not zero.
+#[derive(Debug, Default)]
+pub(crate) struct Trusted(BTreeMap<Peer, i16>);
+
+impl Trusted {
+    pub(crate) fn set(&mut self, peer: Peer, score: i16) {
+        if score == 0 {
+            self.0.remove(&peer);
+        } else if self.0.len() < MAX_PEERS || self.0.contains_key(&peer) {
+            self.0.insert(peer, score);
+        }
+    }
+
+    pub(crate) fn of(&self, peer: Peer) -> i16 {
+        self.0.get(&peer).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn for_gossip(&self, peer: Peer) -> f64 {
+        f64::from(self.of(peer).clamp(-MOST_IN_GOSSIP, MOST_IN_GOSSIP))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_are_bounded_in_number_and_weight() {
+        let mut trusted = Trusted::default();
+        let peer = |number: usize| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            Peer(bytes)
+        };
+        for number in 0..2 * MAX_PEERS {
+            trusted.set(peer(number), 300);
+        }
+        assert_eq!((trusted.0.len(), trusted.of(peer(0)), trusted.of(peer(MAX_PEERS))), (MAX_PEERS, 300, 0));
+        assert!((trusted.for_gossip(peer(0)) - 10.0).abs() < f64::EPSILON);
+        trusted.set(peer(0), 0);
+        trusted.set(peer(MAX_PEERS), -5);
+        assert_eq!((trusted.of(peer(0)), trusted.of(peer(MAX_PEERS))), (0, -5));
+    }
+}
