@@ -6,13 +6,13 @@
 use libfuzzer_sys::fuzz_target;
 use meerkat_protocols::{
     home::{HomeId, NodeNumber},
-    letter::{Content, Correspondent, Letter, MAX_DATA_BYTES, MAX_TEXT_BYTES, SealSecret, SealedLetter},
+    letter::{Address, Content, Correspondent, Letter, MAX_DATA_BYTES, MAX_TEXT_BYTES, SealSecret, SealedLetter},
 };
 
 fn end(n: u8) -> (SealSecret, Correspondent) {
     let secret = SealSecret::from_bytes([n; 32]);
     let key = secret.key();
-    (secret, Correspondent { home: HomeId([n; 16]), node: NodeNumber(0), key })
+    (secret, Correspondent { address: Address { home: HomeId([n; 16]), node: NodeNumber(0) }, key })
 }
 
 fuzz_target!(|bytes: &[u8]| {
@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     // The header is public, so an attacker writes the right one.
     let header = [&[1][..], &[2, 2, 2, 2, 0], &[1, 1, 1, 1, 0]].concat();
     let sealed = SealedLetter([&header, bytes].concat().into());
-    assert!(sealed.open(&secret, &from, &to).is_err());
+    assert!(sealed.open(&secret, &from, &to.address).is_err());
     let Ok(letter) = Letter::decode(bytes) else { return };
     match &letter.content {
         Content::Text(text) => assert!((1..=MAX_TEXT_BYTES).contains(&text.len())),

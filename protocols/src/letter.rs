@@ -299,24 +299,31 @@ impl SealSecret {
     }
 }
 
-/// One end of a letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Correspondent {
-    /// Its home.
+/// One end of a letter: a node of a home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    /// The home.
     pub home: HomeId,
     /// Which node of it.
     pub node: NodeNumber,
-    /// As its signed record names it.
-    pub key: SealKey,
 }
 
-impl Correspondent {
+impl Address {
     fn hint(&self) -> [u8; HINT_BYTES + 1] {
         let mut hint = [0; HINT_BYTES + 1];
         hint[..HINT_BYTES].copy_from_slice(&self.home.0[..HINT_BYTES]);
         hint[HINT_BYTES] = self.node.0;
         hint
     }
+}
+
+/// The other end of a letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Correspondent {
+    /// Who.
+    pub address: Address,
+    /// As its signed record names it.
+    pub key: SealKey,
 }
 
 /// Proof that a letter was opened by whom it was for: only the two ends can compute it, and each sealing has its own.
@@ -370,15 +377,16 @@ impl SealedLetter {
     pub fn seal(
         letter: &Letter,
         secret: &SealSecret,
-        from: &Correspondent,
+        from: &Address,
         to: &Correspondent,
         chance: [u8; 32],
     ) -> Result<(Self, Receipt), WeakKey> {
-        let mode = OpModeS::Auth((secret.private(), public(&from.key)?));
+        let mode = OpModeS::Auth((secret.private(), Suite::sk_to_pk(&secret.private())));
+        let (to, key) = (&to.address, public(&to.key)?);
         let mut chance = Chance(blake3::Hasher::new_derive_key(CHANCE_DOMAIN).update(&chance).finalize_xof());
         let sealing = hpke::setup_sender_with_rng::<ChaCha20Poly1305, HkdfSha256, Suite>(
             &mode,
-            &public(&to.key)?,
+            &key,
             &info(from, to),
             &mut chance,
         );
@@ -400,7 +408,7 @@ impl SealedLetter {
         &self,
         secret: &SealSecret,
         from: &Correspondent,
-        to: &Correspondent,
+        to: &Address,
     ) -> Result<(Letter, Receipt), NotOpened> {
         if self.0.first().is_some_and(|version| *version > VERSION) {
             return Err(NotOpened::Newer);
@@ -408,13 +416,14 @@ impl SealedLetter {
         if self.0.len() > MAX_SEALED_BYTES || self.0.len() < SEAL_BYTES {
             return Err(NotOpened::Malformed);
         }
+        let mode = OpModeR::Auth(public(&from.key).map_err(|WeakKey| NotOpened::Unsealed)?);
+        let from = &from.address;
         let (head, rest) = self.0.split_at(HEADER_BYTES);
         if head != header(from, to) {
             return Err(NotOpened::Elsewhere);
         }
         let (encapsulated, closed) = rest.split_at(KEY_BYTES);
         let encapsulated = <Suite as Kem>::EncappedKey::from_bytes(encapsulated).map_err(|_| NotOpened::Malformed)?;
-        let mode = OpModeR::Auth(public(&from.key).map_err(|WeakKey| NotOpened::Unsealed)?);
         let opening = hpke::setup_receiver::<ChaCha20Poly1305, HkdfSha256, Suite>(
             &mode,
             &secret.private(),
@@ -433,7 +442,7 @@ fn public(key: &SealKey) -> Result<Public, WeakKey> {
     Public::from_bytes(&key.0).map_err(|_| WeakKey)
 }
 
-fn header(from: &Correspondent, to: &Correspondent) -> Vec<u8> {
+fn header(from: &Address, to: &Address) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(SEAL_BYTES);
     bytes.push(VERSION);
     bytes.extend_from_slice(&to.hint());
@@ -442,7 +451,7 @@ fn header(from: &Correspondent, to: &Correspondent) -> Vec<u8> {
 }
 
 /// What the key is bound to: who seals for whom, by their whole names.
-fn info(from: &Correspondent, to: &Correspondent) -> Vec<u8> {
+fn info(from: &Address, to: &Address) -> Vec<u8> {
     [SEAL_DOMAIN, &[VERSION], &from.home.0, &[from.node.0], &to.home.0, &[to.node.0]].concat()
 }
 

@@ -120,6 +120,4 @@ pub struct Marks {
     /// The newest writing date among letters from there that were dropped to make room. One that is not newer may be one of
     /// them come again, and is not shown.
     pub forgotten: Option<i64>,
-    /// The place of our next letter among those to this home.
-    pub next_seq: u64,
 }

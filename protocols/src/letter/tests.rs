@@ -5,8 +5,12 @@ fn secret(n: u8) -> SealSecret {
     SealSecret::from_bytes([n; 32])
 }
 
+fn address(n: u8) -> Address {
+    Address { home: HomeId([n; 16]), node: NodeNumber(n % 3) }
+}
+
 fn end(n: u8) -> Correspondent {
-    Correspondent { home: HomeId([n; 16]), node: NodeNumber(n % 3), key: secret(n).key() }
+    Correspondent { address: address(n), key: secret(n).key() }
 }
 
 fn letter(content: Content) -> Letter {
@@ -18,37 +22,37 @@ fn text(words: &str) -> Letter {
 }
 
 fn seal(letter: &Letter, from: u8, to: u8) -> (SealedLetter, Receipt) {
-    SealedLetter::seal(letter, &secret(from), &end(from), &end(to), [9; 32]).expect("a usable key")
+    SealedLetter::seal(letter, &secret(from), &address(from), &end(to), [9; 32]).expect("a usable key")
 }
 
 #[test]
 fn only_the_receiver_opens_it_and_knows_who_wrote_it() {
     let sent = text("The parcel is with us.");
     let (sealed, receipt) = seal(&sent, 1, 2);
-    assert_eq!(sealed.open(&secret(2), &end(1), &end(2)), Ok((sent, receipt)));
-    assert_eq!(sealed.open(&secret(3), &end(1), &end(2)), Err(NotOpened::Unsealed));
-    assert_eq!(sealed.open(&secret(3), &end(1), &end(3)), Err(NotOpened::Elsewhere));
-    assert_eq!(sealed.open(&secret(2), &end(3), &end(2)), Err(NotOpened::Elsewhere));
+    assert_eq!(sealed.open(&secret(2), &end(1), &address(2)), Ok((sent, receipt)));
+    assert_eq!(sealed.open(&secret(3), &end(1), &address(2)), Err(NotOpened::Unsealed));
+    assert_eq!(sealed.open(&secret(3), &end(1), &address(3)), Err(NotOpened::Elsewhere));
+    assert_eq!(sealed.open(&secret(2), &end(3), &address(2)), Err(NotOpened::Elsewhere));
     // Another home whose name begins alike, and whose record names another key.
     let mut twin = end(1);
-    twin.home.0[15] ^= 1;
-    assert_eq!(sealed.open(&secret(2), &twin, &end(2)), Err(NotOpened::Unsealed));
+    twin.address.home.0[15] ^= 1;
+    assert_eq!(sealed.open(&secret(2), &twin, &address(2)), Err(NotOpened::Unsealed));
     let other_key = Correspondent { key: secret(4).key(), ..end(1) };
-    assert_eq!(sealed.open(&secret(2), &other_key, &end(2)), Err(NotOpened::Unsealed));
+    assert_eq!(sealed.open(&secret(2), &other_key, &address(2)), Err(NotOpened::Unsealed));
 }
 
 #[test]
 fn who_does_not_hold_the_senders_key_cannot_write_in_its_name() {
-    let forged = SealedLetter::seal(&text("Open the door."), &secret(5), &end(1), &end(2), [1; 32]);
+    let forged = SealedLetter::seal(&text("Open the door."), &secret(5), &address(1), &end(2), [1; 32]);
     let (sealed, _) = forged.expect("sealing itself works");
-    assert_eq!(sealed.open(&secret(2), &end(1), &end(2)), Err(NotOpened::Unsealed));
+    assert_eq!(sealed.open(&secret(2), &end(1), &address(2)), Err(NotOpened::Unsealed));
 }
 
 #[test]
 fn each_sealing_is_new_and_has_a_receipt_of_its_own() {
     let sent = text("twice");
-    let once = SealedLetter::seal(&sent, &secret(1), &end(1), &end(2), [1; 32]).expect("sealed");
-    let again = SealedLetter::seal(&sent, &secret(1), &end(1), &end(2), [2; 32]).expect("sealed");
+    let once = SealedLetter::seal(&sent, &secret(1), &address(1), &end(2), [1; 32]).expect("sealed");
+    let again = SealedLetter::seal(&sent, &secret(1), &address(1), &end(2), [2; 32]).expect("sealed");
     assert_ne!(once.0, again.0);
     assert_ne!(once.1, again.1);
 }
@@ -66,17 +70,17 @@ fn the_longest_letter_has_the_bound_that_readers_enforce() {
     let longest = Letter { id: LetterId([0xff; 8]), seq: u64::MAX, created: Some(i64::MIN), content: data };
     let (sealed, _) = seal(&longest, 1, 2);
     assert!(sealed.0.len() <= MAX_SEALED_BYTES, "{}", sealed.0.len());
-    assert!(sealed.open(&secret(2), &end(1), &end(2)).is_ok());
+    assert!(sealed.open(&secret(2), &end(1), &address(2)).is_ok());
     let mut longer = sealed;
     longer.0.resize(MAX_SEALED_BYTES + 1, 0);
-    assert_eq!(longer.open(&secret(2), &end(1), &end(2)), Err(NotOpened::Malformed));
+    assert_eq!(longer.open(&secret(2), &end(1), &address(2)), Err(NotOpened::Malformed));
 }
 
 #[test]
 fn what_a_newer_program_writes_is_nobodys_fault() {
     let (mut sealed, _) = seal(&text("x"), 1, 2);
     sealed.0[0] = VERSION + 1;
-    assert_eq!(sealed.open(&secret(2), &end(1), &end(2)), Err(NotOpened::Newer));
+    assert_eq!(sealed.open(&secret(2), &end(1), &address(2)), Err(NotOpened::Newer));
     let unknown = cbor::encode(&Inner(LetterId([0; 8]), 0, None, 200, ByteBuf::from(b"?".as_slice())));
     assert_eq!(Letter::decode(&unknown), Err(NotOpened::Newer));
 }
@@ -103,11 +107,11 @@ fn personal_words_and_secrets_show_in_no_log() {
 #[test]
 fn a_key_of_small_order_is_refused() {
     let weak = Correspondent { key: SealKey([0; 32]), ..end(2) };
-    let sealed = SealedLetter::seal(&text("x"), &secret(1), &end(1), &weak, [0; 32]);
+    let sealed = SealedLetter::seal(&text("x"), &secret(1), &address(1), &weak, [0; 32]);
     assert_eq!(sealed.map(|(sealed, _)| sealed.0.len()), Err(WeakKey));
     let (sealed, _) = seal(&text("x"), 1, 2);
     let weak_sender = Correspondent { key: SealKey([0; 32]), ..end(1) };
-    assert_eq!(sealed.open(&secret(2), &weak_sender, &end(2)), Err(NotOpened::Unsealed));
+    assert_eq!(sealed.open(&secret(2), &weak_sender, &address(2)), Err(NotOpened::Unsealed));
 }
 
 #[test]
@@ -116,7 +120,7 @@ fn media_types_and_ids_read_back() {
         assert_eq!(Media::from_mime(media.mime()), Some(media));
         let sent = letter(Content::data(media, b"{}".to_vec()).expect("data"));
         let (sealed, receipt) = seal(&sent, 1, 2);
-        assert_eq!(sealed.open(&secret(2), &end(1), &end(2)), Ok((sent, receipt)));
+        assert_eq!(sealed.open(&secret(2), &end(1), &address(2)), Ok((sent, receipt)));
     }
     assert_eq!(Media::from_mime("text/html"), None);
     let id = LetterId([0, 1, 2, 3, 4, 5, 6, 255]);
@@ -128,7 +132,7 @@ proptest! {
     #[test]
     fn any_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let sealed = SealedLetter(ByteBuf::from(bytes));
-        prop_assert!(sealed.open(&secret(2), &end(1), &end(2)).is_err());
+        prop_assert!(sealed.open(&secret(2), &end(1), &address(2)).is_err());
     }
 
     #[test]
@@ -143,7 +147,7 @@ proptest! {
         let (mut sealed, _) = seal(&text("The parcel is with us, come by when you like."), 1, 2);
         let at = at % sealed.0.len();
         sealed.0[at] ^= 1 << bit;
-        let opened = sealed.open(&secret(2), &end(1), &end(2));
+        let opened = sealed.open(&secret(2), &end(1), &address(2));
         // X25519 ignores the highest bit of a key (RFC 7748, 5), but HPKE binds the bytes as they came.
         prop_assert!(opened.is_err());
     }
@@ -153,6 +157,6 @@ proptest! {
         prop_assume!(Content::text(&words).is_ok());
         let sent = Letter { seq, created, ..text(&words) };
         let (sealed, receipt) = seal(&sent, 1, 2);
-        prop_assert_eq!(sealed.open(&secret(2), &end(1), &end(2)), Ok((sent, receipt)));
+        prop_assert_eq!(sealed.open(&secret(2), &end(1), &address(2)), Ok((sent, receipt)));
     }
 }
