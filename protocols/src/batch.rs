@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     contact::Contact,
     facts::{Call, CallEnd},
+    home::HomeId,
+    mail::{Kept, LetterNo, Marks},
     mesh::Peer,
     statement::{Kind, Sealed, StatementId},
     time::Day,
@@ -41,6 +43,12 @@ pub enum Write {
     Contact(Box<Contact>),
     /// A contact whose home is answered for no more.
     DropContact(Peer),
+    /// A letter to or from a neighbour, with what became of it.
+    Letter(Box<Kept>),
+    /// A letter to forget.
+    DropLetter(HomeId, LetterNo),
+    /// What is kept beside the letters exchanged with a home.
+    Marks(HomeId, Marks),
 }
 
 /// Writes that are committed together or not at all.

@@ -25,6 +25,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::{
     cbor,
+    contact::SealKey,
     home::{HomeId, NodeNumber},
     text,
 };
@@ -254,16 +255,6 @@ impl Letter {
             Content::data(media, content)
         };
         Ok(Self { id, seq, created, content: content.map_err(|_| NotOpened::Malformed)? })
-    }
-}
-
-/// The public key to which letters for a node are sealed (X25519, RFC 7748).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct SealKey(#[serde(with = "serde_bytes")] pub [u8; KEY_BYTES]);
-
-impl fmt::Debug for SealKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SealKey({})", data_encoding::HEXLOWER.encode(&self.0[..4]))
     }
 }
 

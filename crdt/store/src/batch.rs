@@ -14,6 +14,7 @@ use crate::{
     calls::{DayRow, NumberRow},
     errors::Fault,
     file::Writing,
+    mail,
     tables::{
         CALL_DAYS, CALL_ENDS, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, CONTACTS, DOCUMENTS, NUMBERS, OWN_SLOTS, PEERS,
         STATEMENTS, by_number_key, by_verdict_key, call_key, chunk_key, chunk_of, day_key, slot_key,
@@ -37,6 +38,9 @@ pub(crate) fn apply(writing: &Writing<'_>, node: NodeNumber, write: &Write) -> R
             writing.put(&CONTACTS, &key, &(&contact.signed, contact.since))
         }
         Write::DropContact(peer) => writing.remove(&CONTACTS, &writing.seal.hash(CONTACTS.name, &peer.0)),
+        Write::Letter(kept) => mail::put(writing, kept),
+        Write::DropLetter(home, no) => mail::remove(writing, *home, *no),
+        Write::Marks(home, marks) => mail::put_marks(writing, *home, marks),
     }
 }
 

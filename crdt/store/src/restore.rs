@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt};
 use meerkat_protocols::{
     contact::{Contact, SignedRecord},
     facts::{Call, Seq},
+    home::HomeId,
+    mail::Marks,
     mesh::Peer,
     statement::{Kind, Sealed, StatementId},
     time::Day,
@@ -17,7 +19,7 @@ use crate::{
     Reader, Store, batch,
     errors::{CommitError, Damaged, Fault, ReadError},
     file::{Next, Reading},
-    schema,
+    mail, schema,
     tables::{
         CALLS, CONTACTS, DOCUMENTS, HASH_BYTES, IDENTITY, META, OWN_SLOTS, PEERS, STATEMENTS, call_key, chunk_of,
         meta_key, seq_of, slot_of,
@@ -45,6 +47,8 @@ pub struct Restored {
     pub peers: Vec<(Peer, Vec<String>)>,
     /// The nodes of neighbours' homes.
     pub contacts: Vec<Contact>,
+    /// What is kept beside the letters exchanged with each home.
+    pub marks: Vec<(HomeId, Marks)>,
     /// The sequence of the next call.
     pub next_call: Seq,
     /// How many statements were given.
@@ -56,7 +60,7 @@ pub struct Restored {
 }
 
 impl Restored {
-    fn note(&mut self, damaged: Damaged) -> Next {
+    pub(crate) fn note(&mut self, damaged: Damaged) -> Next {
         tracing::warn!(%damaged, "left out at start");
         self.damaged += 1;
         if self.damaged_values.len() < MAX_NAMED {
@@ -96,6 +100,7 @@ impl Reader {
             documents(reading, &mut restored)?;
             peers(reading, &mut restored)?;
             contacts(reading, &mut restored)?;
+            mail::marks(reading, &mut restored)?;
             restored.next_call = next_call(reading, self.handle.node(), &mut restored)?;
             Ok(())
         })?;

@@ -283,9 +283,12 @@ mod tests {
         let disk = Arc::new(Torn::new(1));
         let store = open_with(&disk, &[]).unwrap();
         store.write(|writing| Ok(writing.txn.delete_table(tables::CONTACTS.definition())?)).unwrap();
+        store.write(|writing| Ok(writing.txn.delete_table(tables::LETTERS.definition())?)).unwrap();
         store.close().unwrap();
         let store = open_with(&disk, MIGRATIONS).unwrap();
-        assert_eq!(store.reader().restore().unwrap().contacts, []);
+        let mut restored = store.reader().restore().unwrap();
+        assert_eq!(restored.contacts, []);
+        store.reader().all_letters(&mut restored, |kept| panic!("{kept:?}")).unwrap();
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use meerkat_protocols::{
     facts::{Seq, Verdict},
     home::NodeNumber,
+    mail::LetterNo,
     statement::Kind,
     time::Day,
     wishes::DocumentId,
@@ -19,6 +20,9 @@ pub(crate) const HASH_BYTES: usize = 16;
 pub(crate) type Hash16 = [u8; HASH_BYTES];
 /// Bytes of the key of a call: node, sequence.
 pub(crate) const CALL_KEY_BYTES: usize = 9;
+
+/// Bytes of the key of a letter: hash of the home, number.
+pub(crate) const LETTER_KEY_BYTES: usize = HASH_BYTES + 8;
 
 /// A table of sealed values under keys of `K` bytes.
 pub(crate) struct Table<const K: usize> {
@@ -68,6 +72,10 @@ pub(crate) const DOCUMENTS: Table<5> = Table::new("documents");
 pub(crate) const PEERS: Table<HASH_BYTES> = Table::new("peers");
 /// Hash of the peer -> (signed record, since when).
 pub(crate) const CONTACTS: Table<HASH_BYTES> = Table::new("contacts");
+/// Hash of the home, number -> letter.
+pub(crate) const LETTERS: Table<LETTER_KEY_BYTES> = Table::new("letters");
+/// Hash of the home -> (home, what is kept beside its letters).
+pub(crate) const MARKS: Table<HASH_BYTES> = Table::new("letter_marks");
 /// Hash of the caller's key -> (key, value).
 pub(crate) const ACCESS_USERS: Table<HASH_BYTES> = Table::new("access_users");
 /// As [`ACCESS_USERS`].
@@ -76,7 +84,7 @@ pub(crate) const ACCESS_SESSIONS: Table<HASH_BYTES> = Table::new("access_session
 pub(crate) const ACCESS_API_KEYS: Table<HASH_BYTES> = Table::new("access_api_keys");
 
 /// The names of all tables with sealed values, for their keys.
-pub(crate) const SEALED: [&str; 14] = [
+pub(crate) const SEALED: [&str; 16] = [
     META.name,
     IDENTITY.name,
     CALLS.name,
@@ -88,6 +96,8 @@ pub(crate) const SEALED: [&str; 14] = [
     DOCUMENTS.name,
     PEERS.name,
     CONTACTS.name,
+    LETTERS.name,
+    MARKS.name,
     ACCESS_USERS.name,
     ACCESS_SESSIONS.name,
     ACCESS_API_KEYS.name,
@@ -101,10 +111,11 @@ pub(crate) fn create_all(txn: &redb::WriteTransaction) -> Result<(), redb::Table
     for table in [&CALLS, &CALL_ENDS] {
         txn.open_table(table.definition())?;
     }
-    for table in [&IDENTITY, &NUMBERS, &PEERS, &CONTACTS, &ACCESS_USERS, &ACCESS_SESSIONS, &ACCESS_API_KEYS] {
+    for table in [&IDENTITY, &NUMBERS, &PEERS, &CONTACTS, &MARKS, &ACCESS_USERS, &ACCESS_SESSIONS, &ACCESS_API_KEYS] {
         txn.open_table(table.definition())?;
     }
     txn.open_table(CALL_DAYS.definition())?;
+    txn.open_table(LETTERS.definition())?;
     txn.open_table(STATEMENTS.definition())?;
     txn.open_table(OWN_SLOTS.definition())?;
     txn.open_table(DOCUMENTS.definition())?;
@@ -175,6 +186,11 @@ pub(crate) fn chunk_key(document: DocumentId, n: u32) -> [u8; 5] {
 pub(crate) fn chunk_of(key: [u8; 5]) -> Option<(DocumentId, u32)> {
     let document = DocumentId::ALL.into_iter().find(|d| *d as u8 == key[0])?;
     Some((document, u32::from_be_bytes([key[1], key[2], key[3], key[4]])))
+}
+
+/// The key of a letter.
+pub(crate) fn letter_key(home: &Hash16, no: LetterNo) -> [u8; LETTER_KEY_BYTES] {
+    concat(home, &no.0.to_be_bytes())
 }
 
 /// `a` and `b` as one key; their lengths add up to `N`.

@@ -12,7 +12,9 @@ use meerkat_protocols::{
     batch::{Batch, Write},
     contact::{About, Contact, NodeRecord},
     facts::Seq,
-    home::{Genesis, NodeNumber},
+    home::{Genesis, HomeId, NodeNumber},
+    letter::{Content as Words, Letter, LetterId},
+    mail::{Kept, LetterNo, Marks, Way},
     mesh::Peer,
     statement::{Kind, Sealed, StatementId},
     time::Day,
@@ -49,6 +51,13 @@ fn contact(n: u64) -> Contact {
     Contact::open(record.sign(&key), Some(7)).unwrap()
 }
 
+fn letter(n: u64) -> Kept {
+    let content = Words::text(&format!("letter {n}")).unwrap();
+    let letter = Letter { id: LetterId(n.to_be_bytes()), seq: n, created: Some(7), content };
+    let home = HomeId([u8::try_from(n % 3).unwrap(); 16]);
+    Kept { no: LetterNo(n), home, way: Way::In(NodeNumber(0)), at: None, letter }
+}
+
 /// The `n`th batch: something for every table, appended, replaced and dropped.
 fn nth(n: u64) -> Batch {
     let mut all = writes(n);
@@ -67,10 +76,14 @@ fn nth(n: u64) -> Batch {
     if n % 5 == 4 {
         all.push(Write::DropPeer(peer(n - 2)));
         all.push(Write::DropContact(peer(n - 1)));
+        all.push(Write::DropLetter(letter(n - 3).home, LetterNo(n - 3)));
     }
     if n % 3 == 0 {
         all.push(Write::Contact(Box::new(contact(n))));
     }
+    let kept = letter(n);
+    all.push(Write::Marks(kept.home, Marks { read: kept.no, forgotten: Some(7) }));
+    all.push(Write::Letter(Box::new(kept)));
     batch(all)
 }
 
@@ -83,6 +96,8 @@ struct Content {
     chunks: Vec<Vec<u8>>,
     peers: BTreeMap<Peer, Vec<String>>,
     contacts: BTreeMap<Peer, Contact>,
+    letters: BTreeMap<LetterNo, Kept>,
+    marks: BTreeMap<HomeId, Marks>,
 }
 
 impl Content {
@@ -99,6 +114,9 @@ impl Content {
                 Write::DropPeer(peer) => drop(content.peers.remove(&peer)),
                 Write::Contact(contact) => drop(content.contacts.insert(contact.peer(), *contact)),
                 Write::DropContact(peer) => drop(content.contacts.remove(&peer)),
+                Write::Letter(kept) => drop(content.letters.insert(kept.no, *kept)),
+                Write::DropLetter(_, no) => drop(content.letters.remove(&no)),
+                Write::Marks(home, marks) => drop(content.marks.insert(home, marks)),
                 Write::Call(_) | Write::CallEnd(_) => {}
             }
         }
@@ -109,6 +127,8 @@ impl Content {
         let mut statements = BTreeMap::new();
         let mut restored = store.reader().restore().unwrap();
         store.reader().statements(&mut restored, |some| statements.extend(some)).unwrap();
+        let mut letters = BTreeMap::new();
+        store.reader().all_letters(&mut restored, |kept| drop(letters.insert(kept.no, kept))).unwrap();
         assert_eq!(restored.damaged, 0);
         Self {
             calls: restored.next_call.0,
@@ -117,6 +137,8 @@ impl Content {
             chunks: restored.documents.get(&DocumentId::Lists).cloned().unwrap_or_default(),
             peers: restored.peers.into_iter().collect(),
             contacts: restored.contacts.into_iter().map(|c| (c.peer(), c)).collect(),
+            letters,
+            marks: restored.marks.into_iter().collect(),
         }
     }
 }

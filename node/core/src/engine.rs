@@ -332,6 +332,9 @@ fn is_expendable(write: &Write, own: HomeId) -> bool {
         | Write::Document(..)
         | Write::DocumentWhole(..)
         | Write::Contact(_)
-        | Write::DropContact(_) => false,
+        | Write::DropContact(_)
+        | Write::Letter(_)
+        | Write::DropLetter(..)
+        | Write::Marks(..) => false,
     }
 }

@@ -225,6 +225,9 @@ impl World {
                 | Write::Document(..)
                 | Write::DocumentWhole(..)
                 | Write::Peer(..)
+                | Write::Letter(_)
+                | Write::DropLetter(..)
+                | Write::Marks(..)
                 | Write::DropPeer(_) => {}
                 Write::Contact(contact) => drop(self.contacts.insert(contact.peer(), *contact.clone())),
                 Write::DropContact(peer) => drop(self.contacts.remove(peer)),
