@@ -78,7 +78,7 @@ fn nth(n: u64) -> Batch {
         all.push(Write::DropContact(peer(n - 1)));
         all.push(Write::DropLetter(letter(n - 3).home, LetterNo(n - 3)));
     }
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         all.push(Write::Contact(Box::new(contact(n))));
     }
     let kept = letter(n);
