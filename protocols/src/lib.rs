@@ -7,18 +7,24 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::iter_over_hash_type)]
 
+pub mod address;
 pub mod batch;
 pub mod cbor;
+pub mod chance;
 pub mod contact;
 pub mod facts;
+pub mod fourwords;
 pub mod home;
 pub mod letter;
 pub mod mail;
+pub mod meeting;
 pub mod mesh;
 pub mod number;
 pub mod phone;
+pub mod shortcode;
 mod signed;
 pub mod statement;
 pub mod text;
+pub mod ticket;
 pub mod time;
 pub mod wishes;
