@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crate::decoder::Decoder;
 use crate::exchange::{Cut, Deadline, Found, MAX_ASKS, MAX_SYMBOLS_PER_EXCHANGE, Progress};
 use crate::hash::{Id, Salt, ShortId, mix};
-use crate::inventory::{Inventory, Range, Scope};
+use crate::inventory::{Range, Scope};
 use crate::message::{Ask, Message};
 use crate::sketch::{MAX_SYMBOLS, Sketch};
 use crate::symbol::Symbol;
+use crate::view::View;
 
 /// From so many expected differences on, a fine gauge is worth its 240 bytes.
 const MANY: usize = 32;
@@ -64,10 +65,11 @@ struct Round {
 impl Initiator {
     /// Begins; the frame is to be sent.
     #[must_use]
-    pub fn open(inventory: &Inventory, opening: Opening, now_ms: u64) -> (Self, Vec<u8>) {
+    pub fn open<'a>(view: impl Into<View<'a>>, opening: Opening, now_ms: u64) -> (Self, Vec<u8>) {
+        let view = view.into();
         let Opening { scope, expected, salt, retry_salt } = opening;
         let salt = salt.map_or(Salt(0), |salt| Salt(salt.max(1)));
-        let round = Round::new(inventory, scope, Range::WHOLE, salt);
+        let round = Round::new(view, scope, Range::WHOLE, salt);
         let fine = expected.is_none_or(|expected| expected >= MANY);
         let deadline = Deadline::new(now_ms);
         let mut initiator = Self {
@@ -91,18 +93,19 @@ impl Initiator {
     ///
     /// # Errors
     /// [`Cut`]: the exchange is over, and what it has found so far stays true.
-    pub fn handle(&mut self, inventory: &Inventory, frame: &[u8], now_ms: u64) -> Result<Progress, Cut> {
+    pub fn handle<'a>(&mut self, view: impl Into<View<'a>>, frame: &[u8], now_ms: u64) -> Result<Progress, Cut> {
+        let view = view.into();
         self.deadline.renew(now_ms)?;
         let fresh = self.round.decoder.received() == 0;
         match Message::decode(frame)? {
-            Message::Symbols(symbols) => self.take(inventory, &symbols),
-            Message::Equal if fresh => self.go_on(inventory),
+            Message::Symbols(symbols) => self.take(view, &symbols),
+            Message::Equal if fresh => self.go_on(view),
             Message::Narrow { since } if fresh && !self.narrowed && since > self.scope.since => {
                 self.narrowed = true;
                 self.scope.since = since;
-                self.ask(inventory, self.round.range)
+                self.ask(view, self.round.range)
             }
-            Message::Split { bits } if fresh => self.split(inventory, bits, Cut::OutOfTurn),
+            Message::Split { bits } if fresh => self.split(view, bits, Cut::OutOfTurn),
             _ => Err(Cut::OutOfTurn),
         }
     }
@@ -133,22 +136,22 @@ impl Initiator {
         })
     }
 
-    fn ask(&mut self, inventory: &Inventory, range: Range) -> Result<Progress, Cut> {
+    fn ask(&mut self, view: View<'_>, range: Range) -> Result<Progress, Cut> {
         if self.asks >= MAX_ASKS {
             return Err(Cut::Endless);
         }
-        self.round = Round::new(inventory, self.scope, range, self.salt);
+        self.round = Round::new(view, self.scope, range, self.salt);
         Ok(Progress::send(&self.question()))
     }
 
-    fn go_on(&mut self, inventory: &Inventory) -> Result<Progress, Cut> {
+    fn go_on(&mut self, view: View<'_>) -> Result<Progress, Cut> {
         match self.ranges.pop() {
-            Some(range) => self.ask(inventory, range),
+            Some(range) => self.ask(view, range),
             None => Ok(Progress { done: true, ..Progress::default() }),
         }
     }
 
-    fn split(&mut self, inventory: &Inventory, bits: u8, too_narrow: Cut) -> Result<Progress, Cut> {
+    fn split(&mut self, view: View<'_>, bits: u8, too_narrow: Cut) -> Result<Progress, Cut> {
         let parts: Vec<_> = self.round.range.split(bits).collect();
         if parts.is_empty() {
             return Err(too_narrow);
@@ -158,10 +161,10 @@ impl Initiator {
         }
         self.fine = true;
         self.ranges.extend(parts.into_iter().rev());
-        self.go_on(inventory)
+        self.go_on(view)
     }
 
-    fn take(&mut self, inventory: &Inventory, symbols: &[Symbol]) -> Result<Progress, Cut> {
+    fn take(&mut self, view: View<'_>, symbols: &[Symbol]) -> Result<Progress, Cut> {
         if self.round.awaited.is_some_and(|awaited| awaited != symbols.len()) {
             return Err(Cut::OutOfTurn);
         }
@@ -172,14 +175,14 @@ impl Initiator {
         let Round { decoder, sketch, .. } = &mut self.round;
         match decoder.push(symbols, sketch) {
             // No difference, and yet another fingerprint: short ids collide across the two sides.
-            Ok(true) if decoder.difference().next().is_none() => self.retry(inventory),
-            Ok(true) => self.settle(inventory),
-            Ok(false) => self.more(inventory),
-            Err(_) => self.retry(inventory),
+            Ok(true) if decoder.difference().next().is_none() => self.retry(view),
+            Ok(true) => self.settle(view),
+            Ok(false) => self.more(view),
+            Err(_) => self.retry(view),
         }
     }
 
-    fn more(&mut self, inventory: &Inventory) -> Result<Progress, Cut> {
+    fn more(&mut self, view: View<'_>) -> Result<Progress, Cut> {
         let received = self.round.decoder.received();
         let more = MIN_MORE.max(received / 8).min(MAX_SYMBOLS - received);
         match u16::try_from(more) {
@@ -188,38 +191,38 @@ impl Initiator {
                 Ok(Progress::send(&Message::More(symbols)))
             }
             // The estimate was far too low, or nothing can be read here however narrow the range.
-            _ => self.split(inventory, 2, Cut::Undecodable),
+            _ => self.split(view, 2, Cut::Undecodable),
         }
     }
 
-    fn retry(&mut self, inventory: &Inventory) -> Result<Progress, Cut> {
+    fn retry(&mut self, view: View<'_>) -> Result<Progress, Cut> {
         self.failures += 1;
         if self.failures > MAX_FAILURES {
             return Err(Cut::Undecodable);
         }
         self.salt = Salt(mix(self.retry_salt.wrapping_add(self.failures)).max(1));
-        self.ask(inventory, self.round.range)
+        self.ask(view, self.round.range)
     }
 
-    fn settle(&mut self, inventory: &Inventory) -> Result<Progress, Cut> {
+    fn settle(&mut self, view: View<'_>) -> Result<Progress, Cut> {
         let Round { range, sketch, decoder, .. } = &self.round;
         let mut wanted: BTreeSet<ShortId> = decoder.difference().collect();
-        let own = inventory.resolve(self.scope, *range, sketch.key(), &wanted);
+        let own = view.resolve(self.scope, *range, sketch.key(), &wanted);
         let (offered, offer): (BTreeSet<ShortId>, Vec<Id>) = own.into_iter().unzip();
         wanted.retain(|short| !offered.contains(short));
         let wanted: Vec<_> = wanted.into_iter().collect();
         let offered: Vec<_> = offered.into_iter().collect();
         let found = Found { salt: self.salt, fetch: wanted.clone(), offer };
         let settled = Message::Settled { last: self.ranges.is_empty(), wanted, offered }.encode();
-        let mut progress = self.go_on(inventory)?;
+        let mut progress = self.go_on(view)?;
         progress.send.insert(0, settled);
         Ok(Progress { found: Some(found), ..progress })
     }
 }
 
 impl Round {
-    fn new(inventory: &Inventory, scope: Scope, range: Range, salt: Salt) -> Self {
-        let sketch = inventory.sketch(scope, range, salt);
+    fn new(view: View<'_>, scope: Scope, range: Range, salt: Salt) -> Self {
+        let sketch = view.sketch(scope, range, salt);
         let decoder = Decoder::new(*sketch.key());
         Self { range, sketch, decoder, awaited: None }
     }

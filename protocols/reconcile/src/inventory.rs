@@ -1,6 +1,7 @@
 //! What a node holds, and its sketch.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::hash::{Id, Key, Salt, ShortId};
@@ -31,7 +32,7 @@ impl Scope {
         Self { shard: None, since: 0 }
     }
 
-    fn holds(&self, set: SetId) -> bool {
+    pub(crate) fn holds(&self, set: SetId) -> bool {
         set.day >= self.since && self.shard.is_none_or(|shard| shard == set.shard)
     }
 }
@@ -72,6 +73,12 @@ impl Range {
     pub(crate) fn split(self, bits: u8) -> impl DoubleEndedIterator<Item = Self> {
         let parts = if bits <= Self::MAX_BITS.saturating_sub(self.bits) { 1_u16 << bits } else { 0 };
         (0..parts).map(move |part| Self { bits: self.bits + bits, prefix: (self.prefix << bits) | part })
+    }
+
+    /// The keys of the ids in it.
+    pub(crate) fn keys(self) -> RangeInclusive<(ShortId, Id)> {
+        let (first, last) = self.ends();
+        (ShortId(first), [0; 32])..=(ShortId(last), [u8::MAX; 32])
     }
 
     fn ends(self) -> (u64, u64) {
@@ -191,10 +198,7 @@ impl Inventory {
     }
 
     fn part(&self, scope: Scope, range: Range) -> impl Iterator<Item = &(ShortId, Id)> {
-        let (first, last) = range.ends();
-        self.ids
-            .range((ShortId(first), [0; 32])..=(ShortId(last), [u8::MAX; 32]))
-            .filter_map(move |(key, set)| scope.holds(*set).then_some(key))
+        self.ids.range(range.keys()).filter_map(move |(key, set)| scope.holds(*set).then_some(key))
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! - [`Inventory`] holds a node's ids in sets of one shard and one day, and keeps the sketch of all of them up as they
 //!   come and expire: about twenty XORs an id.
+//! - [`View`] is what one peer is shown of it: what was [`Declined`] from that peer counts as held.
 //! - [`Sketch`] and [`Decoder`] are the method alone.
 //! - [`Initiator`] and [`Responder`] are the two ends of an exchange, as state machines: frames in, frames out. Each
 //!   says what it [`Found`]: what to fetch from the other side and what to offer it.
@@ -54,6 +55,7 @@ mod responder;
 mod session;
 mod sketch;
 mod symbol;
+mod view;
 
 pub use decoder::{Decoder, Inconsistent};
 pub use exchange::{Cut, Found, Progress};
@@ -67,3 +69,4 @@ pub use responder::Responder;
 pub use session::{Session, Step};
 pub use sketch::{MAX_SYMBOLS, Sketch};
 pub use symbol::{Mapping, SYMBOL_BYTES, Symbol};
+pub use view::{Declined, View};

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::exchange::{Cut, Deadline, Found, MAX_ASKS, MAX_SYMBOLS_PER_EXCHANGE, Progress};
 use crate::hash::{Salt, ShortId};
-use crate::inventory::{Inventory, Range, Scope};
+use crate::inventory::{Range, Scope};
 use crate::message::{Ask, Message};
 use crate::sketch::{MAX_SYMBOLS, Sketch};
+use crate::view::View;
 
 /// Up to an estimate of three, and of twenty, so many symbols suffice 19 times and 9 times of ten. Coarse estimates of so
 /// little are worth no more; and 23 symbols with all that is around them stay under 300 bytes.
@@ -54,12 +55,13 @@ impl Responder {
     ///
     /// # Errors
     /// [`Cut`]: the exchange is over, and what it has found so far stays true.
-    pub fn handle(&mut self, inventory: &Inventory, frame: &[u8], now_ms: u64) -> Result<Progress, Cut> {
+    pub fn handle<'a>(&mut self, view: impl Into<View<'a>>, frame: &[u8], now_ms: u64) -> Result<Progress, Cut> {
+        let view = view.into();
         self.deadline.renew(now_ms)?;
         match Message::decode(frame)? {
-            Message::Ask(ask) => self.answer(inventory, &ask),
+            Message::Ask(ask) => self.answer(view, &ask),
             Message::More(symbols) => self.more(usize::from(symbols)),
-            Message::Settled { last, wanted, offered } => self.settle(inventory, last, wanted, offered),
+            Message::Settled { last, wanted, offered } => self.settle(view, last, wanted, offered),
             Message::Equal
             | Message::Symbols(_)
             | Message::Narrow { .. }
@@ -83,7 +85,7 @@ impl Responder {
         self.deadline.check(now_ms)
     }
 
-    fn answer(&mut self, inventory: &Inventory, ask: &Ask) -> Result<Progress, Cut> {
+    fn answer(&mut self, view: View<'_>, ask: &Ask) -> Result<Progress, Cut> {
         self.round = None;
         self.asks += 1;
         if self.asks > MAX_ASKS {
@@ -92,8 +94,8 @@ impl Responder {
         if ask.scope.since < self.since {
             return Ok(Progress::send(&Message::Narrow { since: self.since }));
         }
-        self.work(inventory, inventory.cost(ask.scope, ask.range, ask.salt))?;
-        let sketch = inventory.sketch(ask.scope, ask.range, ask.salt);
+        self.work(view, view.cost(ask.scope, ask.range, ask.salt))?;
+        let sketch = view.sketch(ask.scope, ask.range, ask.salt);
         if sketch.fingerprint() == ask.fingerprint {
             let done = ask.range == Range::WHOLE;
             return Ok(Progress { done, ..Progress::send(&Message::Equal) });
@@ -121,7 +123,7 @@ impl Responder {
 
     fn settle(
         &mut self,
-        inventory: &Inventory,
+        view: View<'_>,
         last: bool,
         wanted: Vec<ShortId>,
         offered: Vec<ShortId>,
@@ -133,17 +135,17 @@ impl Responder {
         }
         let salt = sketch.key().salt();
         if salt != Salt(0) {
-            self.work(inventory, inventory.cost(scope, range, salt))?;
+            self.work(view, view.cost(scope, range, salt))?;
         }
         let wanted: BTreeSet<_> = wanted.into_iter().collect();
-        let own = inventory.resolve(scope, range, sketch.key(), &wanted);
+        let own = view.resolve(scope, range, sketch.key(), &wanted);
         let found = Found { salt, fetch: offered, offer: own.into_iter().map(|(_, id)| id).collect() };
         Ok(Progress { found: Some(found), done: last, send: Vec::new() })
     }
 
-    fn work(&mut self, inventory: &Inventory, steps: usize) -> Result<(), Cut> {
+    fn work(&mut self, view: View<'_>, steps: usize) -> Result<(), Cut> {
         self.steps += steps;
-        if self.steps > MAX_PASSES * inventory.len() + FREE_STEPS { Err(Cut::Endless) } else { Ok(()) }
+        if self.steps > MAX_PASSES * view.len() + FREE_STEPS { Err(Cut::Endless) } else { Ok(()) }
     }
 }
 

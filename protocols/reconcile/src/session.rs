@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use crate::exchange::{Cut, Found, Progress};
 use crate::hash::Id;
 use crate::initiator::{Initiator, Opening};
-use crate::inventory::Inventory;
 use crate::message::{MAX_BODIES, MAX_BODY_BYTES, Message};
 use crate::promises::Promises;
 use crate::responder::Responder;
+use crate::view::View;
 
 /// Frames of bodies on their way or in the other side's hands: one is dealt with while the next one travels.
 const WINDOW: usize = 2;
@@ -61,8 +61,8 @@ pub struct Session {
 impl Session {
     /// Begins one; the frame is to be sent.
     #[must_use]
-    pub fn open(inventory: &Inventory, opening: Opening, now_ms: u64) -> (Self, Vec<u8>) {
-        let (initiator, first) = Initiator::open(inventory, opening, now_ms);
+    pub fn open<'a>(view: impl Into<View<'a>>, opening: Opening, now_ms: u64) -> (Self, Vec<u8>) {
+        let (initiator, first) = Initiator::open(view, opening, now_ms);
         (Self::of(End::Initiator(Box::new(initiator)), now_ms), first)
     }
 
@@ -91,14 +91,15 @@ impl Session {
     ///
     /// # Errors
     /// [`Cut`]: the exchange is over, and what came before was true.
-    pub fn handle(
+    pub fn handle<'a>(
         &mut self,
-        inventory: &Inventory,
+        view: impl Into<View<'a>>,
         frame: &[u8],
         now_ms: u64,
         id_of: impl Fn(&[u8]) -> Id,
     ) -> Result<Step, Cut> {
         self.check(now_ms)?;
+        let view = view.into();
         match Message::decode(frame)? {
             Message::Bodies(bodies) => self.came(bodies, now_ms, id_of),
             Message::Taken if self.untaken > 0 => {
@@ -108,10 +109,10 @@ impl Session {
             }
             _ => {
                 let progress = match &mut self.end {
-                    End::Initiator(initiator) => initiator.handle(inventory, frame, now_ms),
-                    End::Responder(responder) => responder.handle(inventory, frame, now_ms),
+                    End::Initiator(initiator) => initiator.handle(view, frame, now_ms),
+                    End::Responder(responder) => responder.handle(view, frame, now_ms),
                 }?;
-                self.progress(inventory, progress, now_ms)
+                self.progress(view, progress, now_ms)
             }
         }
     }
@@ -173,18 +174,18 @@ impl Session {
         waiting.saturating_sub(self.missing)
     }
 
-    fn progress(&mut self, inventory: &Inventory, progress: Progress, now_ms: u64) -> Result<Step, Cut> {
+    fn progress(&mut self, view: View<'_>, progress: Progress, now_ms: u64) -> Result<Step, Cut> {
         self.reconciled |= progress.done;
         if let Some(found) = progress.found {
-            self.found(inventory, found, now_ms)?;
+            self.found(view, found, now_ms)?;
         }
         Ok(self.step(progress.send))
     }
 
-    fn found(&mut self, inventory: &Inventory, found: Found, now_ms: u64) -> Result<(), Cut> {
+    fn found(&mut self, view: View<'_>, found: Found, now_ms: u64) -> Result<(), Cut> {
         self.promised += found.fetch.len();
         // Ranges settled again and again would fetch the same again and again. Some may have expired since they were found.
-        if self.promised > MAX_PROMISED || self.outgoing.len() + found.offer.len() > 2 * inventory.len() {
+        if self.promised > MAX_PROMISED || self.outgoing.len() + found.offer.len() > 2 * view.len() {
             return Err(Cut::Endless);
         }
         if !found.fetch.is_empty() {
