@@ -127,6 +127,25 @@ impl Reader {
         Ok(())
     }
 
+    /// The signed bytes of these statements, in this order; empty where there is none any more, or where it is damaged.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`].
+    pub fn bodies(&self, ids: &[StatementId]) -> Result<Vec<Vec<u8>>, ReadError> {
+        let bodies = self.handle.read(|reading| {
+            let body = |id: &StatementId| match reading.get::<32, Sealed>(&STATEMENTS, &id.0) {
+                Ok(sealed) => Ok(sealed.map(|sealed| sealed.0.into_vec()).unwrap_or_default()),
+                Err(Fault::Damaged(damaged)) => {
+                    tracing::warn!(%damaged, "not given to a peer");
+                    Ok(Vec::new())
+                }
+                Err(why) => Err(why),
+            };
+            ids.iter().map(body).collect::<Result<_, _>>()
+        })?;
+        Ok(bodies)
+    }
+
     /// A secret or record of the node by its name.
     ///
     /// # Errors

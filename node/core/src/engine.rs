@@ -19,6 +19,7 @@ use meerkat_protocols::{
 use crate::{
     command::{CommandId, Refusal, Reply},
     event::Event,
+    exchanges::Notice,
     input::{Identity, Input, JobId, Restored},
     node::Node,
     output::{Job, Output, Promise, Urgency},
@@ -44,6 +45,8 @@ pub enum Deed {
     Answer(phone::Act),
     /// Tell the network.
     Order(mesh::Order),
+    /// Tell those who compare with peers, in this order.
+    Notice(Notice),
     /// Write these together, durably, then say [`Input::Committed`]. The next comes only after that.
     Commit(Batch),
     /// Do this work, then say [`Input::Done`].
@@ -101,9 +104,9 @@ impl Engine {
         }
     }
 
-    /// Takes back a statement that the store kept.
-    pub fn restore(&mut self, sealed: &Sealed) {
-        self.node.restore(sealed);
+    /// Takes back a statement that the store kept, and says what exchanges need to hear of it.
+    pub fn restore(&mut self, sealed: &Sealed) -> Option<Notice> {
+        self.node.restore(sealed)
     }
 
     /// All statements are back.
@@ -176,6 +179,7 @@ impl Engine {
             match output {
                 Output::Answer(act) => self.out.push_back(Deed::Answer(act)),
                 Output::Order(order) => self.out.push_back(Deed::Order(order)),
+                Output::Notice(notice) => self.out.push_back(Deed::Notice(notice)),
                 Output::Job(id, job) => self.out.push_back(Deed::Job(id, job)),
                 Output::Reply(id, reply) => self.out.push_back(Deed::Reply(id, reply)),
                 Output::Event(event) => self.out.push_back(Deed::Event(event)),
@@ -206,19 +210,25 @@ impl Engine {
     fn make_room(&mut self, now: Now) {
         let own = self.node.home();
         let mut surplus = self.open.writes.len().saturating_sub(ROOM_FOR);
-        let mut calls = BTreeSet::new();
+        let (mut calls, mut statements) = (BTreeSet::new(), BTreeSet::new());
         let before = self.open.writes.len();
         self.open.writes.retain(|write| {
             let orphan = matches!(write, Write::CallEnd(end) if calls.contains(&end.seq));
             let drop = orphan || surplus > 0 && is_expendable(write, own);
             surplus = surplus.saturating_sub(usize::from(drop));
-            if let (true, Write::Call(call)) = (drop, write) {
-                calls.insert(call.seq);
+            match write {
+                Write::Call(call) if drop => _ = calls.insert(call.seq),
+                Write::Statement(id, _) if drop => _ = statements.insert(*id),
+                _ => {}
             }
             !drop
         });
         // Nobody is told that a call is saved which was given up.
-        self.open.promises.retain(|p| !matches!(p, Promise::Event(Event::CallSaved(seq)) if calls.contains(seq)));
+        self.open.promises.retain(|promise| match promise {
+            Promise::Event(Event::CallSaved(seq)) => !calls.contains(seq),
+            Promise::Notice(Notice::Kept { id, .. }) => !statements.contains(id),
+            _ => true,
+        });
         if self.open.writes.len() < before {
             self.node.writes_lost(now);
         }
@@ -308,6 +318,7 @@ fn kept(promise: Promise) -> Deed {
         Promise::Publish(data) => Deed::Order(mesh::Order::Publish { data }),
         Promise::Reply(id, reply) => Deed::Reply(id, Ok(reply)),
         Promise::Event(event) => Deed::Event(event),
+        Promise::Notice(notice) => Deed::Notice(notice),
     }
 }
 
@@ -316,7 +327,7 @@ fn not_saved(promises: Vec<Promise>, why: &str, out: &mut VecDeque<Deed>) -> Vec
     let (replies, waiting) = promises.into_iter().partition(|p| matches!(p, Promise::Reply(..)));
     let told = Vec::into_iter(replies).filter_map(|promise| match promise {
         Promise::Reply(id, _) => Some(Deed::Reply(id, Err(Refusal::NotSavedYet(why.to_owned())))),
-        Promise::Publish(_) | Promise::Event(_) => None,
+        Promise::Publish(_) | Promise::Event(_) | Promise::Notice(_) => None,
     });
     out.extend(told);
     waiting

@@ -13,7 +13,10 @@ use meerkat_protocols::{
     wishes::Wishes,
 };
 
-use crate::command::{Command, CommandId};
+use crate::{
+    command::{Command, CommandId},
+    exchanges::ExchangeNews,
+};
 
 /// One thing that happened outside.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub enum Input {
     Phone(phone::Event),
     /// The network reports.
     Network(mesh::Event),
+    /// Exchanges report.
+    Exchange(ExchangeNews),
     /// A person asks.
     Command(CommandId, Command),
     /// A job is done.
@@ -45,6 +50,8 @@ pub enum Done {
     Signed(Sealed),
     /// Whether the signature holds.
     Verified(bool),
+    /// Whether each of the signatures holds.
+    VerifiedAll(Vec<bool>),
     /// What to write so that the edit is kept (nothing, if it changed nothing), or why it was refused.
     Edited(Result<Option<Write>, String>),
 }

@@ -12,12 +12,14 @@
 
 mod admission;
 mod alarms;
+mod arrivals;
 mod calendar;
 mod command;
 mod direct;
 mod engine;
 mod event;
 mod evidence;
+mod exchanges;
 mod input;
 mod neighbourhood;
 mod node;
@@ -36,6 +38,9 @@ pub use alarms::Alarm;
 pub use command::{Assessment, Change, Claim, Command, CommandId, Refusal, Reply, Through};
 pub use engine::{Deed, Engine};
 pub use event::Event;
+pub use exchanges::{
+    ExchangeInput, ExchangeNews, ExchangeOutput, ExchangeState, Exchanges, Notice, Taken, UnderWay, Unwanted,
+};
 pub use input::{Done, Identity, Input, JobId, Restored};
 pub use node::Node;
 pub use output::{Job, Output, Promise, Urgency};

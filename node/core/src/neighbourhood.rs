@@ -9,19 +9,21 @@ use meerkat_protocols::{
     batch::Write,
     home::HomeId,
     mesh::{Event as MeshEvent, Found, MessageRef, Order, Peer},
-    statement::{Body, Kind, Sealed, Statement},
-    time::Now,
+    statement::{Body, Kind, Sealed, Statement, StatementId},
+    time::{Day, Now},
 };
 use serde_bytes::ByteBuf;
 
 use crate::{
     admission::{Admission, Examined, Ignored, Known, Rejected},
     alarms::Alarm,
+    arrivals::{Arrival, GossipedOn},
     event::Event,
     evidence::{HomeNo, Inserted},
+    exchanges::{ExchangeState, Notice, set_of},
     input::JobId,
     node::Node,
-    output::{Job, Output, Urgency},
+    output::{Job, Output, Promise, Urgency},
     snapshot::{Neighbour, PeerState},
     vouches::Reach,
 };
@@ -31,8 +33,9 @@ const MAX_VERIFYING: usize = 1_024;
 /// The most peers written down in one run: enough to find the neighbourhood again, and a crowd of passing strangers does
 /// not fill the disk.
 const MAX_REMEMBERED: usize = 1_000;
-/// How long a stranger's statement may wait for its commit. It can be had again from neighbours.
-const STATEMENT_WITHIN: Urgency = Urgency::Within(60_000);
+/// How long a stranger's statement may wait for its commit. It can be had again from neighbours; only from the commit on can
+/// it be given to others, so it waits no longer than exchanges leave it to gossip.
+const STATEMENT_WITHIN: Urgency = Urgency::Within(30_000);
 
 /// A statement whose signature is being checked.
 pub(crate) struct Verifying {
@@ -48,6 +51,11 @@ pub(crate) struct Mesh {
     pub(crate) listening: Vec<String>,
     /// Whether others can call us; unknown until somebody has tried.
     pub(crate) public: Option<bool>,
+    pub(crate) exchanges: Vec<ExchangeState>,
+    pub(crate) arrivals: BTreeMap<JobId, Arrival>,
+    pub(crate) gossiped_on: GossipedOn,
+    /// The day by which things expire, as exchanges were told.
+    told_day: Option<Day>,
     pub(crate) verifying: BTreeMap<JobId, Verifying>,
     /// Homes this one answers for that speak with two tongues.
     twisted: BTreeSet<HomeId>,
@@ -70,10 +78,12 @@ impl Node {
                 let state = PeerState { peer, address: address.clone(), found, path, since_mono_ms: now.mono_ms };
                 self.mesh.peers.insert(peer, state);
                 self.remember(peer, address, found);
+                self.put(Output::Notice(Notice::Connected(peer)));
                 self.put(Output::Event(Event::PeerConnected(peer)));
             }
             MeshEvent::Disconnected { peer } => {
                 if self.mesh.peers.remove(&peer).is_some() {
+                    self.put(Output::Notice(Notice::Disconnected(peer)));
                     self.put(Output::Event(Event::PeerDisconnected(peer)));
                 }
             }
@@ -124,7 +134,7 @@ impl Node {
         self.judge(Some(message), admission);
     }
 
-    fn known(&self, now: Now) -> Known<'_> {
+    pub(crate) fn known(&self, now: Now) -> Known<'_> {
         Known {
             evidence: &self.evidence,
             reach: &self.reach,
@@ -137,11 +147,23 @@ impl Node {
     /// A signature was checked: the statement is evidence now, or forged.
     pub(crate) fn verified(&mut self, now: Now, job: JobId, holds: bool) {
         let Some(Verifying { sealed, statement, message }) = self.mesh.verifying.remove(&job) else { return };
-        let admission = if holds { self.admit(now, sealed, &statement) } else { Admission::Reject(Rejected::Forged) };
+        let admission = if holds {
+            self.admit(now, sealed, &statement, STATEMENT_WITHIN, true)
+        } else {
+            Admission::Reject(Rejected::Forged)
+        };
         self.judge(message, admission);
     }
 
-    fn admit(&mut self, now: Now, sealed: Sealed, statement: &Statement) -> Admission {
+    /// Takes in a statement whose signature holds; `fresh` is whether gossip is still carrying it.
+    pub(crate) fn admit(
+        &mut self,
+        now: Now,
+        sealed: Sealed,
+        statement: &Statement,
+        urgency: Urgency,
+        fresh: bool,
+    ) -> Admission {
         let id = sealed.id();
         let near = self.evidence.find(statement.home).is_some_and(|no| self.reach.own().contains_key(&no));
         let inserted = self.evidence.insert(statement, id, near);
@@ -152,13 +174,48 @@ impl Node {
             Inserted::Full => return Admission::Ignore(Ignored::Full),
             Inserted::New | Inserted::Equivocation => {}
         }
-        self.put(Output::Write(Write::Statement(id, sealed), STATEMENT_WITHIN));
+        self.keep_statement(now, statement, sealed, urgency, fresh);
         self.accepted(now, statement, inserted);
         self.witness(now, statement);
         if let Some(number) = self.evidence.subject(statement) {
             self.put(Output::Event(Event::ReportReceived(number)));
         }
         Admission::Accept
+    }
+
+    /// Writes a statement down. Once it is on disk, it can be given to peers that lack it.
+    pub(crate) fn keep_statement(
+        &mut self,
+        now: Now,
+        statement: &Statement,
+        sealed: Sealed,
+        urgency: Urgency,
+        fresh: bool,
+    ) {
+        let id = sealed.id();
+        self.put(Output::Write(Write::Statement(id, sealed), urgency));
+        let kept = Notice::Kept { set: set_of(statement), id, fresh_since_ms: fresh.then_some(now.mono_ms) };
+        self.put(Output::AfterCommit(Promise::Notice(kept)));
+    }
+
+    /// Forgets a statement.
+    pub(crate) fn drop_statement(&mut self, id: StatementId) {
+        self.put(Output::Write(Write::DropStatement(id), STATEMENT_WITHIN));
+        self.put(Output::AfterCommit(Promise::Notice(Notice::Gone(id))));
+    }
+
+    /// Forgets what newer statements of the same home have pushed out.
+    pub(crate) fn drop_given_up(&mut self) {
+        self.evidence.take_given_up().into_iter().for_each(|id| self.drop_statement(id));
+    }
+
+    /// Says from which day on statements are compared, when that has changed.
+    pub(crate) fn tell_day(&mut self, now: Now) {
+        let day = self.calendar.day(now);
+        if let Some(day) = day.filter(|_| day != self.mesh.told_day) {
+            self.mesh.told_day = Some(day);
+            self.put(Output::Notice(Notice::Day(day)));
+        }
     }
 
     /// A neighbour we answer for is the second source for the day.
@@ -181,22 +238,24 @@ impl Node {
     }
 
     fn judge(&mut self, message: Option<MessageRef>, admission: Admission) {
+        self.count(admission);
+        if let Some(message) = message {
+            self.put(Output::Order(Order::Judge { message, validation: admission.validation() }));
+        }
+    }
+
+    pub(crate) fn count(&mut self, admission: Admission) {
         match admission {
             Admission::Accept => self.counts.accepted += 1,
             Admission::Ignore(_) => self.counts.ignored += 1,
             Admission::Reject(_) => self.counts.rejected += 1,
-        }
-        if let Some(message) = message {
-            self.put(Output::Order(Order::Judge { message, validation: admission.validation() }));
         }
     }
 
     /// A statement became evidence: follow what it changes in the graph, and look at what was held until now.
     pub(crate) fn accepted(&mut self, now: Now, statement: &Statement, inserted: Inserted) {
         self.neighbours = None;
-        for id in self.evidence.take_given_up() {
-            self.put(Output::Write(Write::DropStatement(id), STATEMENT_WITHIN));
-        }
+        self.drop_given_up();
         match (inserted, statement.body) {
             (Inserted::Equivocation, _) | (Inserted::New, Body::Retraction { kind: Kind::Vouch, .. }) => self.walk(now),
             (Inserted::New, Body::Vouch(_)) => {
@@ -207,6 +266,7 @@ impl Node {
                         self.see_two_tongues(now);
                         let new: Vec<HomeId> = new.into_iter().map(|no| self.evidence.name(no)).collect();
                         self.release(now, &new);
+                        self.tell_reached(new);
                     }
                     None => self.walk(now),
                 }
@@ -218,13 +278,26 @@ impl Node {
 
     /// Walks the graph of vouches anew.
     pub(crate) fn walk(&mut self, now: Now) {
-        self.reach = Reach::walk(&self.evidence, self.own);
+        let before = std::mem::replace(&mut self.reach, Reach::walk(&self.evidence, self.own));
+        // The first walk after a start finds nothing that was brought in vain.
+        let before = Some(before).filter(|before| before.homes().next().is_some());
+        if let Some(before) = before {
+            let new = self.reach.homes().filter(|no| !before.reaches(*no));
+            self.tell_reached(new.map(|no| self.evidence.name(no)).collect());
+        }
         self.graph.outdated(now);
         self.neighbours = None;
         self.see_two_tongues(now);
         let reached = |home: &HomeId| self.evidence.find(*home).is_some_and(|no| self.reach.reaches(no));
         let homes: Vec<HomeId> = self.held.homes().into_iter().filter(reached).collect();
         self.release(now, &homes);
+    }
+
+    /// What peers brought of these homes in vain is evidence now.
+    fn tell_reached(&mut self, homes: Vec<HomeId>) {
+        if !homes.is_empty() {
+            self.put(Output::Notice(Notice::Reached(homes)));
+        }
     }
 
     fn release(&mut self, now: Now, homes: &[HomeId]) {

@@ -3,7 +3,6 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use meerkat_protocols::{
-    batch::Write,
     home::{Card, HomeId},
     number::{Caller, Region},
     phone::Verstat,
@@ -18,10 +17,11 @@ use crate::{
     calendar::Calendar,
     direct::Direct,
     event::Event,
-    evidence::{Evidence, HomeNo},
+    evidence::{Evidence, HomeNo, Inserted},
+    exchanges::{Notice, set_of},
     input::{Done, Identity, Input, JobId, Restored},
     neighbourhood::Mesh,
-    output::{Job, Output, Urgency},
+    output::{Job, Output},
     people::Edits,
     phone::Calls,
     score::{Tally, View},
@@ -98,25 +98,26 @@ impl Node {
     }
 
     /// Takes back a statement that the store kept; its signature was checked when it came.
-    pub fn restore(&mut self, sealed: &Sealed) {
-        if let Ok(Read::Statement(statement)) = sealed.read() {
-            self.evidence.insert(&statement, sealed.id(), true);
-            if statement.home == self.home() {
-                self.speaker.has_said(&statement);
-            }
+    pub fn restore(&mut self, sealed: &Sealed) -> Option<Notice> {
+        let Ok(Read::Statement(statement)) = sealed.read() else { return None };
+        let id = sealed.id();
+        let inserted = self.evidence.insert(&statement, id, true);
+        if statement.home == self.home() {
+            self.speaker.has_said(&statement);
         }
+        let kept = matches!(inserted, Inserted::New | Inserted::Equivocation);
+        kept.then(|| Notice::Kept { set: set_of(&statement), id, fresh_since_ms: None })
     }
 
     /// All statements are back: from now on the node decides.
     pub fn restored(&mut self, now: Now) {
         self.walk(now);
         self.rank();
-        for id in self.evidence.take_given_up() {
-            self.put(Output::Write(Write::DropStatement(id), Urgency::Within(60_000)));
-        }
+        self.drop_given_up();
         self.recall_day(now);
         self.look_at_clock(now);
         self.tick(now);
+        self.tell_day(now);
     }
 
     /// Takes in one thing that happened. What is to be done about it is drained by [`Node::poll_output`].
@@ -126,9 +127,11 @@ impl Node {
         match input {
             Input::Phone(event) => self.phone(now, event),
             Input::Network(event) => self.network(now, event),
+            Input::Exchange(news) => self.exchange(now, news),
             Input::Command(id, command) => self.command(now, id, command),
             Input::Done(job, Done::Signed(sealed)) => self.signed(now, job, sealed),
             Input::Done(job, Done::Verified(holds)) => self.verified(now, job, holds),
+            Input::Done(job, Done::VerifiedAll(holds)) => self.verified_all(now, job, &holds),
             Input::Done(job, Done::Edited(result)) => self.edited(job, result),
             Input::Damaged(what) => self.raise(now, Alarm::StoreDamaged(what)),
             // The engine's own business: it tells what concerns the node by `saving`.
@@ -137,6 +140,7 @@ impl Node {
         self.look_at_clock(now);
         if unhurried {
             self.tick(now);
+            self.tell_day(now);
             if self.graph.due_ms().is_some_and(|due| due <= now.mono_ms) {
                 self.rank();
             }
@@ -173,6 +177,7 @@ impl Node {
             peers: self.mesh.peers.values().cloned().collect(),
             listening: self.mesh.listening.clone(),
             public: self.mesh.public,
+            exchanges: self.mesh.exchanges.clone(),
             lines: self.calls.lines(),
             alarms: self.alarms.standing(),
             ringing: self.calls.ringing(),
@@ -276,9 +281,7 @@ impl Node {
         if !gone.is_empty() {
             self.walk(now);
         }
-        for id in gone {
-            self.put(Output::Write(Write::DropStatement(id), Urgency::Within(60_000)));
-        }
+        gone.into_iter().for_each(|id| self.drop_statement(id));
     }
 }
 

@@ -11,6 +11,7 @@ use meerkat_protocols::{
 use crate::{
     command::{CommandId, Refusal, Reply},
     event::Event,
+    exchanges::Notice,
     input::JobId,
 };
 
@@ -32,6 +33,8 @@ pub enum Promise {
     Reply(CommandId, Reply),
     /// An event about something saved.
     Event(Event),
+    /// To those who compare what is on disk with peers.
+    Notice(Notice),
 }
 
 /// Work of more than a millisecond, or work that needs a secret.
@@ -41,6 +44,8 @@ pub enum Job {
     Sign(Statement),
     /// Check a stranger's signature.
     Verify(Sealed, Genesis),
+    /// Check those of one frame of an exchange.
+    VerifyAll(Vec<(Sealed, Genesis)>),
     /// Make a change in a document. Edits are made, and their results handed back, in the order in which they were given.
     Edit(Edit),
 }
@@ -52,6 +57,8 @@ pub enum Output {
     Answer(phone::Act),
     /// Tell the network: at once.
     Order(mesh::Order),
+    /// Tell those who compare with peers: at once.
+    Notice(Notice),
     /// Write to disk.
     Write(Write, Urgency),
     /// Once all writes before it are on disk.

@@ -11,7 +11,7 @@ use meerkat_protocols::{
     wishes::{Lists, Settings},
 };
 
-use crate::alarms::Alarm;
+use crate::{alarms::Alarm, exchanges::ExchangeState};
 
 /// A neighbour's home that this home answers for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,10 @@ pub struct Counts {
     pub rejected: u64,
     /// Statements held until the home that made them can be reached by vouches.
     pub held: u64,
+    /// Statements that exchanges brought and that were accepted; they are counted in `accepted` too.
+    pub exchanged: u64,
+    /// Peers that did in an exchange what nobody honest does.
+    pub faults: u64,
     /// Calls screened.
     pub calls: u64,
     /// Calls let through because no verdict came in time.
@@ -81,6 +85,8 @@ pub struct Snapshot {
     pub vouches_left: usize,
     /// The connected peers.
     pub peers: Vec<PeerState>,
+    /// How things are between what this node and each connected peer hold.
+    pub exchanges: Vec<ExchangeState>,
     /// The addresses under which peers reach this node.
     pub listening: Vec<String>,
     /// Whether others can call this node; unknown until somebody has tried.

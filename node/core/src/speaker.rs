@@ -189,7 +189,7 @@ impl Node {
         let next = self.speaker.own_slots.get(&(kind, day)).copied().unwrap_or(statement.slot + 1);
         self.put(Output::Write(Write::OwnSlot(kind, day, next), Urgency::Now));
         let data = sealed.0.to_vec();
-        self.put(Output::Write(Write::Statement(id, sealed), Urgency::Now));
+        self.keep_statement(now, &statement, sealed, Urgency::Now, true);
         self.put(Output::AfterCommit(Promise::Publish(data)));
         self.put(Output::AfterCommit(Promise::Event(signing.event)));
         if let Some(command) = signing.command {

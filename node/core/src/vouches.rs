@@ -64,6 +64,11 @@ impl Reach {
         new
     }
 
+    /// All homes whose statements are kept.
+    pub(crate) fn homes(&self) -> impl Iterator<Item = HomeNo> + '_ {
+        self.hops.keys().copied()
+    }
+
     /// Whether the home's statements are kept.
     pub(crate) fn reaches(&self, home: HomeNo) -> bool {
         self.hops.contains_key(&home)

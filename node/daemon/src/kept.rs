@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use meerkat_core::{Engine, Identity, Input, Restored};
+use meerkat_core::{Engine, ExchangeInput, Exchanges, Identity, Input, Restored};
 use meerkat_documents::Shelf;
 use meerkat_protocols::{facts::Place, home::NodeNumber, wishes::Wishes};
 use meerkat_store::{CheckError, DataKey, Folder, Options, Reader, Store};
@@ -42,13 +42,21 @@ impl Kept {
     }
 }
 
+/// What was read back.
+pub(crate) struct Remade {
+    pub(crate) engine: Engine,
+    pub(crate) exchanges: Exchanges,
+    pub(crate) shelf: Shelf,
+    pub(crate) peers: Remembered,
+}
+
 /// Checks the store if that is due, and reads from it what the node needs, on a thread where it may take its time.
 pub(crate) async fn restore(
     store: &Arc<Store>,
     clock: Clock,
     identity: &Identity,
     loaded: &Loaded,
-) -> Result<(Engine, Shelf, Remembered), NotStarted> {
+) -> Result<Remade, NotStarted> {
     let (store, identity, pins) = (Arc::clone(store), identity.clone(), loaded.settings.pins.clone());
     let read = tokio::task::spawn_blocking(move || {
         let damage = if store.needs_check(clock.now().wall) { check(&store, clock) } else { None };
@@ -107,11 +115,12 @@ fn read(
     identity: Identity,
     pins: &Pins,
     damage: Option<String>,
-) -> Result<(Engine, Shelf, Remembered), NotStarted> {
+) -> Result<Remade, NotStarted> {
     let reader = store.reader();
     let mut found = reader.restore()?;
-    let mut actor = [0; 16];
+    let (mut actor, mut seed) = ([0; 16], [0; 8]);
     getrandom::fill(&mut actor).map_err(io::Error::other)?;
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
     let chunks = std::mem::take(&mut found.documents)
         .into_iter()
         .flat_map(|(id, chunks)| chunks.into_iter().map(move |c| (id, c)));
@@ -131,13 +140,18 @@ fn read(
             contacts: std::mem::take(&mut found.contacts),
         },
     );
-    reader.statements(&mut found, |some| some.iter().for_each(|(_, sealed)| engine.restore(sealed)))?;
+    let mut exchanges = Exchanges::new(u64::from_le_bytes(seed));
+    reader.statements(&mut found, |some| {
+        for notice in some.iter().filter_map(|(_, sealed)| engine.restore(sealed)) {
+            exchanges.handle(clock.mono_ms(), ExchangeInput::Notice(notice));
+        }
+    })?;
     engine.restored(clock.now());
     let unreadable = found.damaged + damages.len();
     if let Some(damage) = damage.or_else(|| (unreadable > 0).then(|| unreadable_words(unreadable))) {
         engine.handle(clock.now(), Input::Damaged(damage));
     }
-    Ok((engine, shelf, found.peers))
+    Ok(Remade { engine, exchanges, shelf, peers: found.peers })
 }
 
 fn unreadable_words(count: usize) -> String {

@@ -17,13 +17,13 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     clock::Clock,
     greeting,
-    kept::{self, Kept, Remembered},
+    kept::{self, Kept, Remade, Remembered},
     log, machine,
     not_started::NotStarted,
     page::Page,
     settings::{self, Flags, Loaded, Surroundings},
     signals::{self, STOP_WITHIN},
-    threads::{Doors, EngineThread, Jobs, Ports, Voice, Writer},
+    threads::{Doors, EngineThread, ExchangesThread, Jobs, Ports, Voice, Writer},
 };
 
 /// Waiting places for what the telephone gateways report: more calls than a house has telephones for.
@@ -32,6 +32,8 @@ const PHONE_QUEUE: usize = 1_024;
 const COMMAND_QUEUE: usize = 256;
 /// Waiting places for what the engine orders.
 const ORDER_QUEUE: usize = 1_024;
+/// Waiting places for what exchanges report: two frames of each that may be under way.
+const NEWS_QUEUE: usize = 8;
 /// Event ids taken for one run: at 50 calls a second and three events a call they last for nine weeks, and 2^64 for
 /// 10^13 starts.
 const EVENTS_A_RUN: u64 = 1_000_000_000;
@@ -68,6 +70,7 @@ struct Running {
     weekly: tokio::task::JoinHandle<()>,
     network: Option<meerkat_network::Network>,
     workers: [JoinHandle<()>; 2],
+    exchanges: Option<JoinHandle<()>>,
     engine: JoinHandle<()>,
 }
 
@@ -104,24 +107,43 @@ impl Running {
         let page = Page::open(loaded, wiring, stopped.clone()).await?;
 
         // The store, checked and read.
-        let (engine, shelf, remembered) = kept::restore(&store, clock, &identity, loaded).await?;
+        let Remade { engine, exchanges, shelf, peers } = kept::restore(&store, clock, &identity, loaded).await?;
         access.restore_from(&store.reader())?;
         reader_in.send_replace(Some(store.reader()));
+        let may_read = reader_in.subscribe();
         let weekly =
             tokio::spawn(kept::check_weekly(Arc::clone(&store), clock, writer.clone(), reader_in, committed_in));
 
         // The neighbourhood and the engine.
-        let (orders, network_events, network) = network(loaded, keys.network.clone(), remembered);
+        let (orders, network_events, mut network) = network(loaded, keys.network.clone(), peers);
         let (done_in, done) = mpsc::unbounded_channel();
         let (jobs, workers) = Jobs::start(Voice { key: keys.statement, shelf }, done_in)?;
-        let doors = Doors { phone, committed, done, commands, network: network_events, stop: stopped };
+        let (notices, notices_out) = mpsc::unbounded_channel();
+        let (news_in, news) = mpsc::channel(NEWS_QUEUE);
+        let way = network.as_mut().and_then(|network| network.exchanges.take());
+        let exchanges =
+            way.map(|way| ExchangesThread::start(exchanges, clock, way, notices_out, news_in, may_read)).transpose()?;
+        let doors = Doors { phone, committed, done, commands, network: network_events, exchanges: news, stop: stopped };
         let sink = events.clone();
         let sink = Box::new(move |event| {
             sink.push(&event);
         });
-        let ports = Ports { acts, orders, writer, jobs, events: sink, snapshot: snapshot_in };
+        let ports = Ports { acts, orders, notices, writer, jobs, events: sink, snapshot: snapshot_in };
         let engine = EngineThread::start(engine, clock, doors, ports)?;
-        Ok(Self { store, sip, stop, writer: writer_thread, access, events, page, weekly, network, workers, engine })
+        Ok(Self {
+            store,
+            sip,
+            stop,
+            writer: writer_thread,
+            access,
+            events,
+            page,
+            weekly,
+            network,
+            workers,
+            exchanges,
+            engine,
+        })
     }
 
     fn greet(&self, safe_mode: bool) -> Result<(), NotStarted> {
@@ -144,6 +166,9 @@ impl Running {
             network.shutdown(STOP_WITHIN).await;
         }
         join("engine", self.engine).await;
+        if let Some(exchanges) = self.exchanges {
+            join("exchanges", exchanges).await;
+        }
         self.weekly.abort();
         self.events.close();
         self.page.close().await;
@@ -191,8 +216,6 @@ fn network(loaded: &Loaded, secret: meerkat_network::NetworkKey, remembered: Rem
         Ok(mut network) => {
             let (_, nothing) = mpsc::channel(1);
             let events = std::mem::replace(&mut network.events, nothing);
-            // The node takes no part in exchanges yet: a peer that opens one shall hear so, and hold nothing of ours.
-            drop(network.exchanges.take());
             (network.orders.clone(), events, Some(network))
         }
         Err(why) => {

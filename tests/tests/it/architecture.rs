@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("meerkat-numberlists", &["meerkat-protocols"]),
     ("meerkat-documents", &["meerkat-protocols"]),
     ("meerkat-store", &["meerkat-protocols"]),
-    ("meerkat-core", &["meerkat-protocols"]),
+    ("meerkat-core", &["meerkat-protocols", "meerkat-reconcile"]),
     ("meerkat-sip", &["meerkat-protocols"]),
     ("meerkat-web", &["meerkat-protocols", "meerkat-core", "meerkat-store"]),
     ("meerkat", BELOW_THE_DAEMON),

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use ed25519_dalek::SigningKey;
 use meerkat_core::{
-    Assessment, Command, CommandId, Deed, Done, Engine, Event, Identity, Input, Job, JobId, Refusal, Reply, Restored,
+    Assessment, Command, CommandId, Deed, Done, Engine, Event, Identity, Input, Job, JobId, Notice, Refusal, Reply,
+    Restored,
 };
 use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
@@ -97,6 +98,7 @@ pub(crate) struct World {
     pub(crate) judged: BTreeMap<MessageRef, Validation>,
     pub(crate) replies: BTreeMap<u64, Vec<Result<Reply, Refusal>>>,
     pub(crate) events: Vec<Event>,
+    pub(crate) notices: Vec<Notice>,
     pub(crate) trace: Vec<String>,
     inputs: VecDeque<Input>,
     next: u64,
@@ -127,12 +129,13 @@ impl World {
             judged: BTreeMap::new(),
             replies: BTreeMap::new(),
             events: Vec::new(),
+            notices: Vec::new(),
             trace: Vec::new(),
             inputs: VecDeque::new(),
             next: 0,
         };
         for sealed in statements {
-            world.engine.restore(sealed);
+            world.notices.extend(world.engine.restore(sealed));
             world.statements.insert(sealed.id(), sealed.clone());
         }
         world.engine.restored(world.now);
@@ -201,6 +204,7 @@ impl World {
             Deed::Job(id, job) => self.inputs.push_back(Input::Done(id, self.work(id, job))),
             Deed::Reply(CommandId(id), reply) => self.replies.entry(id).or_default().push(reply),
             Deed::Event(event) => self.events.push(event),
+            Deed::Notice(notice) => self.notices.push(notice),
         }
     }
 
@@ -208,6 +212,11 @@ impl World {
         match job {
             Job::Sign(statement) => Done::Signed(statement.sign(&key(self.number))),
             Job::Verify(sealed, genesis) => Done::Verified(genesis.key().is_some_and(|key| sealed.verify(&key))),
+            Job::VerifyAll(all) => {
+                let holds =
+                    |(sealed, genesis): &(Sealed, Genesis)| genesis.key().is_some_and(|key| sealed.verify(&key));
+                Done::VerifiedAll(all.iter().map(holds).collect())
+            }
             Job::Edit(edit) => Done::Edited(Ok(Some(Write::Document(edit.document(), id.0.to_be_bytes().to_vec())))),
         }
     }

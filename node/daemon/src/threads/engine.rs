@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
 
-use meerkat_core::{Command, CommandId, Deed, Done, Engine, Event, Input, JobId, Refusal, Reply, Snapshot};
+use meerkat_core::{
+    Command, CommandId, Deed, Done, Engine, Event, ExchangeNews, Input, JobId, Notice, Refusal, Reply, Snapshot,
+};
 use meerkat_protocols::{mesh, phone};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -44,6 +46,8 @@ pub struct Doors {
     pub commands: mpsc::Receiver<Ask>,
     /// What the network reports.
     pub network: mpsc::Receiver<mesh::Event>,
+    /// What exchanges report.
+    pub exchanges: mpsc::Receiver<ExchangeNews>,
     /// Set to stop in order.
     pub stop: watch::Receiver<bool>,
 }
@@ -54,6 +58,8 @@ pub struct Ports {
     pub acts: mpsc::Sender<phone::Act>,
     /// To the network.
     pub orders: mpsc::Sender<mesh::Order>,
+    /// To those who compare with peers. They are told little more often than something is written, and never waited for.
+    pub notices: mpsc::UnboundedSender<Notice>,
     /// To the disk.
     pub writer: Writer,
     /// To the workers.
@@ -129,7 +135,7 @@ impl EngineThread {
     async fn next(&mut self) -> Option<Input> {
         loop {
             let wake = self.wake_at();
-            let Doors { phone, committed, done, commands, network, stop } = &mut self.doors;
+            let Doors { phone, committed, done, commands, network, exchanges, stop } = &mut self.doors;
             tokio::select! {
                 biased;
                 Some(event) = phone.recv() => return Some(Input::Phone(event)),
@@ -142,6 +148,7 @@ impl EngineThread {
                     return Some(Input::Command(id, command));
                 }
                 Some(event) = network.recv() => return Some(Input::Network(event)),
+                Some(news) = exchanges.recv() => return Some(Input::Exchange(news)),
                 stopped = stop.wait_for(|stop| *stop) => {
                     let _ = stopped;
                     return None;
@@ -178,6 +185,10 @@ impl EngineThread {
                             self.engine.handle(self.clock.now(), Input::Network(nothing));
                         }
                     }
+                }
+                Deed::Notice(notice) => {
+                    // Without a network nobody listens.
+                    let _ = self.ports.notices.send(notice);
                 }
                 Deed::Commit(batch) => self.ports.writer.batch(batch),
                 Deed::Job(id, job) => self.ports.jobs.start_job(id, job),

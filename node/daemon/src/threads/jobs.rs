@@ -8,7 +8,7 @@ use std::{
 use ed25519_dalek::SigningKey;
 use meerkat_core::{Done, Job, JobId};
 use meerkat_documents::Shelf;
-use meerkat_protocols::{batch::Write, wishes::Edit};
+use meerkat_protocols::{batch::Write, home::Genesis, statement::Sealed, wishes::Edit};
 use tokio::sync::mpsc;
 
 /// What only this home's own workers hold: the key that signs and the documents.
@@ -51,7 +51,7 @@ impl Jobs {
     pub fn start_job(&self, id: JobId, job: Job) {
         let door = match job {
             Job::Sign(_) | Job::Edit(_) => &self.own,
-            Job::Verify(..) => &self.strangers,
+            Job::Verify(..) | Job::VerifyAll(_) => &self.strangers,
         };
         if door.send((id, job)).is_err() {
             tracing::error!("a worker thread is gone: its work is not done");
@@ -76,7 +76,7 @@ fn work(job: Job, voice: &mut Voice) -> Option<Done> {
     match job {
         Job::Sign(statement) => Some(Done::Signed(statement.sign(&voice.key))),
         Job::Edit(edit) => Some(Done::Edited(change(&mut voice.shelf, &edit))),
-        Job::Verify(..) => check(job),
+        Job::Verify(..) | Job::VerifyAll(_) => check(job),
     }
 }
 
@@ -92,9 +92,16 @@ fn change(shelf: &mut Shelf, edit: &Edit) -> Result<Option<Write>, String> {
     }))
 }
 
+fn holds(sealed: &Sealed, genesis: &Genesis) -> bool {
+    genesis.key().is_some_and(|key| sealed.verify(&key))
+}
+
 fn check(job: Job) -> Option<Done> {
     match job {
-        Job::Verify(sealed, genesis) => Some(Done::Verified(genesis.key().is_some_and(|key| sealed.verify(&key)))),
+        Job::Verify(sealed, genesis) => Some(Done::Verified(holds(&sealed, &genesis))),
+        Job::VerifyAll(all) => {
+            Some(Done::VerifiedAll(all.iter().map(|(sealed, genesis)| holds(sealed, genesis)).collect()))
+        }
         Job::Sign(_) | Job::Edit(_) => None,
     }
 }

@@ -1,12 +1,14 @@
-//! The threads around the pure engine: one for the engine, one that writes, two that work.
+//! The threads around the pure engine: one for the engine, one for exchanges, one that writes, two that work.
 //!
 //! Channels are bounded or bounded by what the engine has under way; the engine never waits for any of them. A caller
 //! never waits for a disk: the writer has a thread of its own, and the phone's queue is looked at first.
 
 mod engine;
+mod exchanges;
 mod jobs;
 mod writer;
 
 pub use engine::{Ask, Doors, EngineThread, EventSink, Ports};
+pub use exchanges::ExchangesThread;
 pub use jobs::{Jobs, Voice};
 pub use writer::{AccessRequest, Disk, Stored, Writer};

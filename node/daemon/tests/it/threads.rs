@@ -65,11 +65,15 @@ impl Node {
         let (stop, stopped) = watch::channel(false);
         let (writer, _) = Writer::start(Arc::clone(&store), committed_in).expect("a thread");
         let (jobs, _) = Jobs::start(Voice { key, shelf }, done_in).expect("threads");
-        let doors = Doors { phone: phone_out, committed, done, commands: commands_out, network, stop: stopped };
+        let (_, exchanges) = mpsc::channel(1);
+        let (notices, _) = mpsc::unbounded_channel();
+        let doors =
+            Doors { phone: phone_out, committed, done, commands: commands_out, network, exchanges, stop: stopped };
         let sink = move |event| {
             let _ = events_in.send(event);
         };
-        let ports = Ports { acts: acts_in, orders, writer, jobs, events: Box::new(sink), snapshot: snapshot_in };
+        let ports =
+            Ports { acts: acts_in, orders, notices, writer, jobs, events: Box::new(sink), snapshot: snapshot_in };
         let thread = EngineThread::start(engine, clock, doors, ports).expect("a thread");
         Self { phone, acts, commands, events, snapshot, stop, thread, store, _network: (network_in, orders_out) }
     }

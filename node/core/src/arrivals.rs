@@ -1,0 +1,147 @@
+//! What exchanges bring: the statements of one frame are judged together, whatever their order in it.
+
+use meerkat_protocols::{
+    home::HomeId,
+    mesh::{ExchangeRef, Order, Peer},
+    statement::{Read, Sealed, Statement},
+    time::Now,
+};
+use meerkat_reconcile::SetId;
+use serde_bytes::ByteBuf;
+
+use crate::{
+    admission::{Admission, Examined, Ignored, Rejected},
+    exchanges::{ExchangeNews, Notice, Taken, Unwanted, set_of},
+    input::JobId,
+    node::Node,
+    output::{Job, Output, Promise, Urgency},
+};
+
+/// Statements of exchanges that are gossiped on in one minute. It spares others their own exchange; beyond that they
+/// compare, which is cheaper than the flood.
+const MAX_GOSSIPED_ON: u32 = 256;
+const MINUTE_MS: u64 = 60_000;
+
+/// One frame being judged.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    exchange: ExchangeRef,
+    peer: Peer,
+    accepted: usize,
+    forged: bool,
+    declined: Vec<Unwanted>,
+    /// Their signatures are being checked.
+    checking: Vec<(Sealed, Statement)>,
+    /// Of homes that no vouch leads to, unless one comes in this very frame.
+    aside: Vec<Sealed>,
+}
+
+/// How much was gossiped on in this minute.
+#[derive(Debug, Default)]
+pub(crate) struct GossipedOn {
+    since_ms: u64,
+    count: u32,
+}
+
+impl GossipedOn {
+    fn may(&mut self, now: Now) -> bool {
+        if now.mono_ms >= self.since_ms + MINUTE_MS {
+            *self = Self { since_ms: now.mono_ms, count: 0 };
+        }
+        self.count += 1;
+        self.count <= MAX_GOSSIPED_ON
+    }
+}
+
+impl Node {
+    /// Takes in what exchanges report.
+    pub(crate) fn exchange(&mut self, now: Now, news: ExchangeNews) {
+        match news {
+            ExchangeNews::Came { exchange, peer, bodies } => {
+                let arrival = Arrival {
+                    exchange,
+                    peer,
+                    accepted: 0,
+                    forged: false,
+                    declined: Vec::new(),
+                    checking: Vec::new(),
+                    aside: Vec::new(),
+                };
+                let bodies = bodies.into_iter().map(|body| Sealed(ByteBuf::from(body))).collect();
+                self.weigh(now, arrival, bodies);
+            }
+            ExchangeNews::States(states) => self.mesh.exchanges = states,
+            ExchangeNews::Fault(..) => self.counts.faults += 1,
+        }
+    }
+
+    fn weigh(&mut self, now: Now, mut arrival: Arrival, bodies: Vec<Sealed>) {
+        let mut job = Vec::new();
+        for sealed in bodies {
+            match self.known(now).examine(&sealed) {
+                Examined::Settled(admission) => self.settle(&mut arrival, &sealed, admission),
+                Examined::Hold(..) => arrival.aside.push(sealed),
+                Examined::Check(statement, genesis) => {
+                    job.push((sealed.clone(), genesis));
+                    arrival.checking.push((sealed, statement));
+                }
+            }
+        }
+        if job.is_empty() {
+            return self.take(arrival);
+        }
+        let job = self.start(Job::VerifyAll(job));
+        self.mesh.arrivals.insert(job, arrival);
+    }
+
+    /// The signatures of a frame were checked. What was of homes out of reach may be of homes in reach now.
+    pub(crate) fn verified_all(&mut self, now: Now, job: JobId, holds: &[bool]) {
+        let Some(mut arrival) = self.mesh.arrivals.remove(&job) else { return };
+        for ((sealed, statement), holds) in std::mem::take(&mut arrival.checking).into_iter().zip(holds) {
+            let admission = if *holds {
+                self.admit(now, sealed.clone(), &statement, Urgency::Now, false)
+            } else {
+                Admission::Reject(Rejected::Forged)
+            };
+            self.settle(&mut arrival, &sealed, admission);
+            if admission == Admission::Accept && self.mesh.gossiped_on.may(now) {
+                self.put(Output::Order(Order::Publish { data: sealed.0.into_vec() }));
+            }
+        }
+        let aside = std::mem::take(&mut arrival.aside);
+        self.weigh(now, arrival, aside);
+    }
+
+    fn settle(&mut self, arrival: &mut Arrival, sealed: &Sealed, admission: Admission) {
+        self.count(admission);
+        match admission {
+            Admission::Accept => {
+                arrival.accepted += 1;
+                self.counts.exchanged += 1;
+            }
+            Admission::Ignore(Ignored::Known) => {}
+            Admission::Ignore(_) => arrival.declined.push(unwanted(sealed)),
+            Admission::Reject(_) => arrival.forged = true,
+        }
+    }
+
+    /// All of the frame is judged.
+    fn take(&mut self, mut arrival: Arrival) {
+        for sealed in std::mem::take(&mut arrival.aside) {
+            self.settle(&mut arrival, &sealed, Admission::Ignore(Ignored::OutOfReach));
+        }
+        let Arrival { exchange, peer, accepted, forged, declined, .. } = arrival;
+        // After the commit: so the peer sends no faster than the disk takes, and the next exchange finds all of it.
+        let taken = Notice::Taken(Taken { exchange, peer, accepted, forged, declined });
+        self.put(Output::AfterCommit(Promise::Notice(taken)));
+    }
+}
+
+fn unwanted(sealed: &Sealed) -> Unwanted {
+    let id = sealed.id();
+    match sealed.read() {
+        Ok(Read::Statement(statement)) => Unwanted { home: statement.home, set: set_of(&statement), id },
+        // Nobody can tell where a newer program puts it: it takes part in all comparisons of everything.
+        Ok(Read::Newer) | Err(_) => Unwanted { home: HomeId([0; 16]), set: SetId { shard: 0, day: u16::MAX }, id },
+    }
+}

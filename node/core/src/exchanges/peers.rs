@@ -1,0 +1,305 @@
+//! With whom to compare, and when.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use meerkat_protocols::{home::HomeId, mesh::Peer, statement::StatementId};
+use meerkat_reconcile::{Declined, Inventory, View};
+
+use super::{ExchangeState, GOSSIP_MS, UnderWay, Unwanted, running::Running};
+
+/// Between two exchanges with a peer when nothing calls for one. At 29 bytes of question and one of answer on a stream of
+/// its own, twelve peers cost some 10 bytes a second.
+pub(super) const EVERY_MS: u64 = 300_000;
+/// After a peer has connected, or something came that others may lack: soon, and not all at once.
+pub(super) const SOON_MS: u64 = 2_000;
+/// After a failed one, doubling up to the second figure.
+const RETRY_MS: (u64, u64) = (15_000, 600_000);
+/// After a peer broke the rules, or where most of what it holds is no evidence here.
+const REST_MS: u64 = 3_600_000;
+/// Exchanges that one peer may begin in [`EVERY_MS`]: news every five seconds.
+const MOST_ASKED: usize = 60;
+/// Statements of one peer that are remembered as no evidence here: with all that belongs to them some 5 MB. What is beyond
+/// is fetched again each time, so that nothing is missed, but seldom.
+const MAX_DECLINED: usize = 32_768;
+/// The same over all peers: 20 MB.
+const MAX_DECLINED_IN_ALL: usize = 4 * MAX_DECLINED;
+/// Peers that are remembered when they are gone, so that what they bring in vain is not fetched again.
+const MAX_AWAY: usize = 64;
+/// How often the vouches are gone through in a first meeting: each time leads one hop farther (`vouches.rs`).
+const VOUCH_ROUNDS: u8 = 5;
+
+/// What an exchange of ours is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Who answers for whom.
+    Vouches,
+    /// The last days.
+    Recent,
+    /// All.
+    Everything,
+}
+
+/// A peer as exchanges see it.
+#[derive(Debug, Default)]
+pub(super) struct Counterpart {
+    connected: bool,
+    connected_at_ms: u64,
+    due_ms: u64,
+    /// How far the first meeting has come; `None` before it.
+    stage: Option<Stage>,
+    rounds: u8,
+    /// What was declined may be wanted now.
+    reached: bool,
+    failures: u32,
+    resting_until_ms: u64,
+    /// Statements that came here since both last held the same.
+    changes: Option<usize>,
+    asked_at_ms: VecDeque<u64>,
+    declined: Declined,
+    /// More of it was no evidence here than is remembered.
+    crowded: bool,
+    of_home: BTreeMap<HomeId, Vec<StatementId>>,
+    equal_at_ms: Option<u64>,
+    brought: usize,
+    given: usize,
+    bytes: u64,
+    failure: Option<&'static str>,
+    left: u64,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    known: BTreeMap<Peer, Counterpart>,
+    nothing: Declined,
+    declined: usize,
+    departures: u64,
+}
+
+impl Peers {
+    pub(super) fn connected(&mut self, peer: Peer, now_ms: u64, wait_ms: u64) {
+        let counterpart = self.known.entry(peer).or_default();
+        counterpart.connected = true;
+        counterpart.connected_at_ms = now_ms;
+        counterpart.due_ms = (now_ms + wait_ms).max(counterpart.resting_until_ms);
+    }
+
+    pub(super) fn disconnected(&mut self, peer: Peer) {
+        self.departures += 1;
+        if let Some(counterpart) = self.known.get_mut(&peer) {
+            counterpart.connected = false;
+            counterpart.left = self.departures;
+        }
+        let away = || self.known.iter().filter(|(_, counterpart)| !counterpart.connected);
+        if away().count() > MAX_AWAY
+            && let Some(longest) = away().min_by_key(|(_, counterpart)| counterpart.left).map(|(peer, _)| *peer)
+        {
+            self.known.remove(&longest);
+            self.count_declined();
+        }
+    }
+
+    pub(super) fn connected_ones(&self) -> impl Iterator<Item = (Peer, &Counterpart)> {
+        self.known
+            .iter()
+            .filter(|(_, counterpart)| counterpart.connected)
+            .map(|(peer, counterpart)| (*peer, counterpart))
+    }
+
+    pub(super) fn next_due(&self) -> Option<u64> {
+        self.connected_ones().map(|(_, counterpart)| counterpart.due_ms).min()
+    }
+
+    /// Whose turn it is: of those that are due the one that has waited longest.
+    pub(super) fn due(&self, now_ms: u64) -> Option<Peer> {
+        let waiting = self.connected_ones().filter(|(_, counterpart)| counterpart.due_ms <= now_ms);
+        waiting.min_by_key(|(_, counterpart)| counterpart.due_ms).map(|(peer, _)| peer)
+    }
+
+    /// What the next exchange of ours with it is about.
+    pub(super) fn stage(&mut self, peer: Peer, small: bool) -> Stage {
+        let Some(counterpart) = self.known.get_mut(&peer) else { return Stage::Everything };
+        *counterpart.stage.get_or_insert(if small { Stage::Vouches } else { Stage::Everything })
+    }
+
+    /// How many differences there may be.
+    pub(super) fn expected(&self, peer: Peer) -> Option<usize> {
+        self.known.get(&peer)?.changes.map(|changes| changes * 2)
+    }
+
+    pub(super) fn view<'a>(&'a self, inventory: &'a Inventory, peer: Peer) -> View<'a> {
+        View::new(inventory, self.known.get(&peer).map_or(&self.nothing, |counterpart| &counterpart.declined))
+    }
+
+    /// Whether an exchange that the peer has begun is answered.
+    pub(super) fn may_ask(&mut self, peer: Peer, now_ms: u64) -> bool {
+        let Some(counterpart) = self.known.get_mut(&peer) else { return false };
+        let asked = &mut counterpart.asked_at_ms;
+        while asked.pop_front_if(|at| *at + EVERY_MS <= now_ms).is_some() {}
+        if counterpart.resting_until_ms > now_ms || asked.len() >= MOST_ASKED {
+            return false;
+        }
+        asked.push_back(now_ms);
+        true
+    }
+
+    /// The peer's turn is taken: it comes again when this one has ended.
+    pub(super) fn opened(&mut self, peer: Peer) {
+        if let Some(counterpart) = self.known.get_mut(&peer) {
+            counterpart.due_ms = u64::MAX;
+            counterpart.reached = false;
+        }
+    }
+
+    /// A statement of any origin takes part now.
+    pub(super) fn changed(&mut self) {
+        for changes in self.known.values_mut().filter_map(|counterpart| counterpart.changes.as_mut()) {
+            *changes += 1;
+        }
+    }
+
+    pub(super) fn another_day(&mut self) {
+        for counterpart in self.known.values_mut() {
+            counterpart.declined = Declined::new();
+            counterpart.of_home.clear();
+            counterpart.crowded = false;
+        }
+        self.declined = 0;
+    }
+
+    fn count_declined(&mut self) {
+        self.declined = self.known.values().map(|counterpart| counterpart.declined.len()).sum();
+    }
+
+    /// Remembers what is no evidence here. Says whether there was room for it.
+    pub(super) fn decline(&mut self, peer: Peer, unwanted: &[Unwanted]) -> bool {
+        let Some(counterpart) = self.known.get_mut(&peer) else { return true };
+        for Unwanted { home, set, id } in unwanted {
+            if counterpart.declined.len() >= MAX_DECLINED || self.declined >= MAX_DECLINED_IN_ALL {
+                counterpart.crowded = true;
+                return false;
+            }
+            if counterpart.declined.insert(*set, id.0) {
+                self.declined += 1;
+                counterpart.of_home.entry(*home).or_default().push(*id);
+            }
+        }
+        true
+    }
+
+    /// Vouches lead to these homes now: what was declined of them is asked for again.
+    pub(super) fn reached(&mut self, homes: &[HomeId], now_ms: u64) {
+        for counterpart in self.known.values_mut() {
+            for id in homes.iter().filter_map(|home| counterpart.of_home.remove(home)).flatten() {
+                counterpart.declined.remove(&id.0);
+                counterpart.reached = true;
+            }
+            if counterpart.reached && counterpart.due_ms != u64::MAX {
+                counterpart.due_ms = counterpart.due_ms.min(now_ms + SOON_MS).max(counterpart.resting_until_ms);
+            }
+        }
+        self.count_declined();
+    }
+
+    /// The peer lacks these: whatever of it was declined, it holds no longer.
+    pub(super) fn asked_for(&mut self, peer: Peer, ids: &[[u8; 32]]) {
+        if let Some(counterpart) = self.known.get_mut(&peer) {
+            let gone = ids.iter().filter(|id| counterpart.declined.remove(id)).count();
+            self.declined -= gone;
+        }
+    }
+
+    /// Both hold the same now, as far as the exchange went.
+    pub(super) fn done(&mut self, running: &Running, now_ms: u64, spread_ms: u64) {
+        let Some(counterpart) = self.known.get_mut(&running.peer) else { return };
+        counterpart.failures = 0;
+        counterpart.failure = None;
+        counterpart.brought = running.brought;
+        counterpart.given = running.given;
+        counterpart.bytes = running.bytes;
+        let next = running.ours.map_or(Stage::Everything, |stage| counterpart.after(stage));
+        if running.ours.is_some() {
+            counterpart.stage = Some(next);
+        }
+        let went_through = running.ours.is_none_or(|stage| stage == Stage::Everything);
+        counterpart.due_ms = if !went_through || counterpart.reached {
+            now_ms
+        } else if counterpart.due_ms == u64::MAX
+            || running.ours.is_some()
+            || counterpart.stage == Some(Stage::Everything)
+        {
+            // What was too young at the first one was gossiped before we were there to hear it.
+            let grown_ms = counterpart.connected_at_ms + GOSSIP_MS + SOON_MS;
+            let every_ms = if counterpart.crowded { REST_MS } else { EVERY_MS };
+            if now_ms < grown_ms { grown_ms + spread_ms / 64 } else { now_ms + every_ms + spread_ms }
+        } else {
+            // It asked us, before our own first meeting with it: that is still to come.
+            counterpart.due_ms
+        };
+        if went_through {
+            counterpart.equal_at_ms = Some(now_ms);
+            counterpart.changes = Some(0);
+        }
+    }
+
+    /// Other peers may lack what has just come.
+    pub(super) fn news_for_others(&mut self, from: Peer, due_ms: u64) {
+        let others = self.known.iter_mut().filter(|(peer, _)| **peer != from).map(|(_, counterpart)| counterpart);
+        for counterpart in others.filter(|counterpart| counterpart.failures == 0 && counterpart.due_ms != u64::MAX) {
+            counterpart.due_ms = counterpart.due_ms.min(due_ms).max(counterpart.resting_until_ms);
+        }
+    }
+
+    /// An exchange ended before its end.
+    pub(super) fn broke_off(&mut self, running: &Running, now_ms: u64, why: &'static str) {
+        // What the peer has begun, it begins again.
+        if running.ours.is_some() {
+            self.failed(running.peer, now_ms, why);
+        } else if let Some(counterpart) = self.known.get_mut(&running.peer) {
+            counterpart.failure = Some(why);
+        }
+    }
+
+    /// One of ours could not be had.
+    pub(super) fn failed(&mut self, peer: Peer, now_ms: u64, why: &'static str) {
+        let Some(counterpart) = self.known.get_mut(&peer) else { return };
+        let wait_ms = RETRY_MS.0.saturating_mul(1 << counterpart.failures.min(16)).min(RETRY_MS.1);
+        counterpart.failures += 1;
+        counterpart.failure = Some(why);
+        counterpart.due_ms = now_ms + wait_ms;
+    }
+
+    /// No exchange with this peer for a while.
+    pub(super) fn rest(&mut self, peer: Peer, now_ms: u64, why: &'static str) {
+        let Some(counterpart) = self.known.get_mut(&peer) else { return };
+        counterpart.failure = Some(why);
+        counterpart.resting_until_ms = now_ms + REST_MS;
+        counterpart.due_ms = counterpart.resting_until_ms;
+    }
+}
+
+impl Counterpart {
+    fn after(&mut self, stage: Stage) -> Stage {
+        match stage {
+            Stage::Vouches if self.reached && self.rounds < VOUCH_ROUNDS => {
+                self.rounds += 1;
+                Stage::Vouches
+            }
+            Stage::Vouches => Stage::Recent,
+            Stage::Recent | Stage::Everything => Stage::Everything,
+        }
+    }
+
+    pub(super) fn state(&self, peer: Peer, running: Option<UnderWay>) -> ExchangeState {
+        ExchangeState {
+            peer,
+            running,
+            equal_at_ms: self.equal_at_ms,
+            brought: self.brought,
+            given: self.given,
+            bytes: self.bytes,
+            failure: self.failure,
+            declined: self.declined.len(),
+        }
+    }
+}
