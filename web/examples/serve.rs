@@ -106,6 +106,7 @@ fn snapshot() -> Snapshot {
         vouches_left: 12,
         peers: vec![],
         listening: vec![],
+        exchanges: Vec::new(),
         public: Some(true),
         lines: vec![],
         alarms: vec![],

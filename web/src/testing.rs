@@ -59,6 +59,7 @@ pub(crate) fn snapshot() -> Snapshot {
         vouches_left: 12,
         peers: vec![],
         listening: vec![],
+        exchanges: Vec::new(),
         public: None,
         lines: vec![],
         alarms: vec![],

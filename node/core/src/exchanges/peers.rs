@@ -135,7 +135,7 @@ impl Peers {
     pub(super) fn may_ask(&mut self, peer: Peer, now_ms: u64) -> bool {
         let Some(counterpart) = self.known.get_mut(&peer) else { return false };
         let asked = &mut counterpart.asked_at_ms;
-        while asked.pop_front_if(|at| *at + EVERY_MS <= now_ms).is_some() {}
+        asked.retain(|at| *at + EVERY_MS > now_ms);
         if counterpart.resting_until_ms > now_ms || asked.len() >= MOST_ASKED {
             return false;
         }
