@@ -104,6 +104,7 @@ fn snapshot() -> Snapshot {
         lists: Arc::new(Lists::new()),
         neighbours: Arc::new(vec![]),
         vouches_left: 12,
+        contacts: vec![],
         peers: vec![],
         listening: vec![],
         exchanges: Vec::new(),

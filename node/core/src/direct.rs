@@ -36,9 +36,15 @@ impl Node {
     }
 
     /// A peer asks. Each part answers by [`Self::respond`], at once or later.
-    pub(crate) fn asked(&mut self, _now: Now, _from: Peer, inbound: InboundRef, _data: &[u8]) {
-        // Each kind that a part of the node answers is matched here, by its `RequestKind`.
-        self.respond(inbound, vec![RequestKind::NOT_UNDERSTOOD]);
+    pub(crate) fn asked(&mut self, now: Now, from: Peer, inbound: InboundRef, data: &[u8]) {
+        let kind = data.split_first().and_then(|(kind, payload)| Some((RequestKind::from_byte(*kind)?, payload)));
+        match kind {
+            Some((RequestKind::Record, payload)) => self.record_asked(now, from, inbound, payload),
+            Some((RequestKind::Heartbeat, payload)) => self.beat_asked(now, from, inbound, payload),
+            Some((RequestKind::Join | RequestKind::Meet | RequestKind::Message | RequestKind::Peers, _)) | None => {
+                self.respond(inbound, vec![RequestKind::NOT_UNDERSTOOD]);
+            }
+        }
     }
 
     /// The answer to a peer's request.
@@ -48,9 +54,15 @@ impl Node {
 
     /// A request of ours was answered, or has no answer. An answer of the one byte [`RequestKind::NOT_UNDERSTOOD`] is none:
     /// the other program is older than the question.
-    pub(crate) fn answered(&mut self, _now: Now, request: RequestRef, data: Option<&[u8]>) {
-        let Some((_peer, _kind)) = self.direct.asked.remove(&request) else { return };
-        let _data = data.filter(|data| *data != [RequestKind::NOT_UNDERSTOOD]);
+    pub(crate) fn answered(&mut self, now: Now, request: RequestRef, data: Option<&[u8]>) {
+        let Some((peer, kind)) = self.direct.asked.remove(&request) else { return };
+        let data = data.filter(|data| *data != [RequestKind::NOT_UNDERSTOOD]);
+        match (kind, data) {
+            (RequestKind::Record, Some(data)) => self.record_answered(now, peer, data),
+            (RequestKind::Heartbeat, Some(data)) => drop(self.beat_heard(now, peer, data)),
+            (RequestKind::Record | RequestKind::Heartbeat, None)
+            | (RequestKind::Join | RequestKind::Meet | RequestKind::Message | RequestKind::Peers, _) => {}
+        }
     }
 
     /// A person wants to know whether a peer answers.

@@ -32,6 +32,17 @@ pub enum Event {
     ReportReceived(E164),
     /// A vouch of this home was made, taken back or named.
     VouchChanged(HomeId),
+    /// A contact came, changed what it says of itself, or went.
+    ContactChanged(HomeId),
+    /// A contact is there, or has fallen silent.
+    PresenceChanged {
+        /// Whose.
+        home: HomeId,
+        /// Which node of it.
+        peer: Peer,
+        /// Whether it is there.
+        online: bool,
+    },
     /// A peer is connected.
     PeerConnected(Peer),
     /// A peer is gone.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use meerkat_protocols::{
     batch::{BatchId, Write},
-    contact::{About, Contact},
+    chance::Chance,
+    contact::{About, Contact, SignedRecord, Tie},
     facts::{Place, Seq},
     home::{Genesis, HomeId, NodeNumber},
     mesh, phone,
@@ -52,6 +53,10 @@ pub enum Done {
     Verified(bool),
     /// Whether each of the signatures holds.
     VerifiedAll(Vec<bool>),
+    /// What this node says of itself, signed.
+    RecordSigned(SignedRecord),
+    /// The tie to another home; `None` if its key is none.
+    Tied(Option<Tie>),
     /// What to write so that the edit is kept (nothing, if it changed nothing), or why it was refused.
     Edited(Result<Option<Write>, String>),
 }
@@ -90,4 +95,6 @@ pub struct Restored {
     pub next_call: Seq,
     /// The nodes of neighbours' homes.
     pub contacts: Vec<Contact>,
+    /// Chance for this run, not stored: what the node draws for invites and meetings.
+    pub chance: Chance,
 }

@@ -72,19 +72,25 @@ impl Node {
                     self.mesh.listening.push(address);
                 }
                 self.clear(&Alarm::NetworkTrouble(String::new()));
+                self.renew_record(now);
             }
-            MeshEvent::Deaf { address } => self.mesh.listening.retain(|a| *a != address),
+            MeshEvent::Deaf { address } => {
+                self.mesh.listening.retain(|a| *a != address);
+                self.renew_record(now);
+            }
             MeshEvent::Connected { peer, address, found, path } => {
                 let state = PeerState { peer, address: address.clone(), found, path, since_mono_ms: now.mono_ms };
                 self.mesh.peers.insert(peer, state);
                 self.remember(peer, address, found);
                 self.put(Output::Notice(Notice::Connected(peer)));
                 self.put(Output::Event(Event::PeerConnected(peer)));
+                self.greet_connected(now, peer, found);
             }
             MeshEvent::Disconnected { peer } => {
                 if self.mesh.peers.remove(&peer).is_some() {
                     self.put(Output::Notice(Notice::Disconnected(peer)));
                     self.put(Output::Event(Event::PeerDisconnected(peer)));
+                    self.parted(peer);
                 }
             }
             MeshEvent::PathChanged { peer, path } => {
@@ -263,6 +269,7 @@ impl Node {
                 match self.reach.grow(&self.evidence, self.own, who) {
                     Some(new) => {
                         self.graph.outdated(now);
+                        self.follow_vouches();
                         self.see_two_tongues(now);
                         let new: Vec<HomeId> = new.into_iter().map(|no| self.evidence.name(no)).collect();
                         self.release(now, &new);
@@ -287,6 +294,7 @@ impl Node {
         }
         self.graph.outdated(now);
         self.neighbours = None;
+        self.follow_vouches();
         self.see_two_tongues(now);
         let reached = |home: &HomeId| self.evidence.find(*home).is_some_and(|no| self.reach.reaches(no));
         let homes: Vec<HomeId> = self.held.homes().into_iter().filter(reached).collect();

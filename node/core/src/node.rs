@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use meerkat_protocols::{
+    chance::Chance,
     home::{Card, HomeId},
     number::{Caller, Region},
     phone::Verstat,
@@ -15,6 +16,7 @@ use crate::{
     admission::Held,
     alarms::{Alarm, Alarms},
     calendar::Calendar,
+    contacts::Contacts,
     direct::Direct,
     event::Event,
     evidence::{Evidence, HomeNo, Inserted},
@@ -24,6 +26,7 @@ use crate::{
     output::{Job, Output},
     people::Edits,
     phone::Calls,
+    presence::Presence,
     score::{Tally, View},
     screening::{self, Decision},
     snapshot::{Counts, Neighbour, Snapshot},
@@ -53,6 +56,9 @@ pub struct Node {
     pub(crate) calls: Calls,
     pub(crate) mesh: Mesh,
     pub(crate) direct: Direct,
+    pub(crate) contacts: Contacts,
+    pub(crate) presence: Presence,
+    pub(crate) chance: Chance,
     pub(crate) counts: Counts,
     pub(crate) neighbours: Option<Arc<Vec<Neighbour>>>,
     alarms: Alarms,
@@ -85,6 +91,9 @@ impl Node {
             calls: Calls::starting_at(restored.next_call),
             mesh: Mesh::default(),
             direct: Direct::default(),
+            contacts: Contacts::restored(restored.contacts),
+            presence: Presence::default(),
+            chance: restored.chance,
             counts: Counts::default(),
             neighbours: None,
             alarms: Alarms::default(),
@@ -112,6 +121,7 @@ impl Node {
     /// All statements are back: from now on the node decides.
     pub fn restored(&mut self, now: Now) {
         self.walk(now);
+        self.begin_contacts();
         self.rank();
         self.drop_given_up();
         self.recall_day(now);
@@ -132,6 +142,8 @@ impl Node {
             Input::Done(job, Done::Signed(sealed)) => self.signed(now, job, sealed),
             Input::Done(job, Done::Verified(holds)) => self.verified(now, job, holds),
             Input::Done(job, Done::VerifiedAll(holds)) => self.verified_all(now, job, &holds),
+            Input::Done(job, Done::RecordSigned(signed)) => self.record_signed(now, job, signed),
+            Input::Done(job, Done::Tied(tie)) => self.tied(job, tie),
             Input::Done(job, Done::Edited(result)) => self.edited(job, result),
             Input::Damaged(what) => self.raise(now, Alarm::StoreDamaged(what)),
             // The engine's own business: it tells what concerns the node by `saving`.
@@ -141,6 +153,7 @@ impl Node {
         if unhurried {
             self.tick(now);
             self.tell_day(now);
+            self.beat(now);
             if self.graph.due_ms().is_some_and(|due| due <= now.mono_ms) {
                 self.rank();
             }
@@ -155,7 +168,8 @@ impl Node {
     /// When the node wants to be woken, in milliseconds of the monotonic clock.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<u64> {
-        Some(self.graph.due_ms().map_or(self.hourly_at_ms, |due| due.min(self.hourly_at_ms)))
+        let due = [Some(self.hourly_at_ms), self.graph.due_ms(), self.presence.due_ms()];
+        due.into_iter().flatten().min()
     }
 
     /// How things are.
@@ -174,6 +188,7 @@ impl Node {
             lists: Arc::clone(&self.lists),
             neighbours: self.neighbours.clone().unwrap_or_default(),
             vouches_left: MAX_VOUCHES.saturating_sub(self.reach.own().len()),
+            contacts: self.list_contacts(),
             peers: self.mesh.peers.values().cloned().collect(),
             listening: self.mesh.listening.clone(),
             public: self.mesh.public,

@@ -2,6 +2,7 @@
 
 use meerkat_protocols::{
     batch::Write,
+    contact::NodeRecord,
     home::Genesis,
     mesh, phone,
     statement::{Sealed, Statement},
@@ -42,6 +43,10 @@ pub enum Promise {
 pub enum Job {
     /// Sign with this node's statement key.
     Sign(Statement),
+    /// Sign what this node says of itself with its statement key.
+    SignRecord(Box<NodeRecord>),
+    /// Find the tie between this home and another.
+    Tie(Genesis),
     /// Check a stranger's signature.
     Verify(Sealed, Genesis),
     /// Check those of one frame of an exchange.

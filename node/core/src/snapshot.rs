@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use meerkat_protocols::{
+    contact::About,
     facts::Call,
     home::{Card, HomeId, NodeNumber},
     mesh::{Found, Path, Peer},
@@ -24,6 +25,23 @@ pub struct Neighbour {
     pub since: Day,
     /// How many live reports of it this node holds.
     pub reports: u32,
+}
+
+/// A node of a neighbour's home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContactState {
+    /// Whose.
+    pub home: HomeId,
+    /// How this home calls it.
+    pub name: String,
+    /// What it says of itself.
+    pub about: About,
+    /// Whether it is there: heard of within five minutes.
+    pub online: bool,
+    /// When it was last heard of, in milliseconds of the monotonic clock; `None` if not since the start.
+    pub heard_mono_ms: Option<u64>,
+    /// Since when it is a contact, in Unix seconds.
+    pub since: Option<i64>,
 }
 
 /// A connected peer.
@@ -83,6 +101,8 @@ pub struct Snapshot {
     pub neighbours: Arc<Vec<Neighbour>>,
     /// How many more it may answer for.
     pub vouches_left: usize,
+    /// The nodes of neighbours' homes.
+    pub contacts: Vec<ContactState>,
     /// The connected peers.
     pub peers: Vec<PeerState>,
     /// How things are between what this node and each connected peer hold.

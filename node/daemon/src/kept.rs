@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use meerkat_core::{Engine, ExchangeInput, Exchanges, Identity, Input, Restored};
 use meerkat_documents::Shelf;
-use meerkat_protocols::{facts::Place, home::NodeNumber, wishes::Wishes};
+use meerkat_protocols::{chance::Chance, facts::Place, home::NodeNumber, wishes::Wishes};
 use meerkat_store::{CheckError, DataKey, Folder, Options, Reader, Store};
 use tokio::sync::{mpsc, watch};
 
@@ -118,9 +118,10 @@ fn read(
 ) -> Result<Remade, NotStarted> {
     let reader = store.reader();
     let mut found = reader.restore()?;
-    let (mut actor, mut seed) = ([0; 16], [0; 8]);
+    let (mut actor, mut seed, mut chance) = ([0; 16], [0; 8], [0; 32]);
     getrandom::fill(&mut actor).map_err(io::Error::other)?;
     getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    getrandom::fill(&mut chance).map_err(io::Error::other)?;
     let chunks = std::mem::take(&mut found.documents)
         .into_iter()
         .flat_map(|(id, chunks)| chunks.into_iter().map(move |c| (id, c)));
@@ -138,6 +139,7 @@ fn read(
             own_slots,
             next_call: found.next_call,
             contacts: std::mem::take(&mut found.contacts),
+            chance: Chance::of(chance),
         },
     );
     let mut exchanges = Exchanges::new(u64::from_le_bytes(seed));

@@ -48,6 +48,12 @@ pub(crate) enum What {
     ReportReceived(AboutNumber),
     #[serde(rename = "vouch.changed")]
     VouchChanged(AboutHome),
+    /// A node of a neighbour's home became known, says something else of itself, or is a contact no more.
+    #[serde(rename = "contact.changed")]
+    ContactChanged(AboutHome),
+    /// A node of a neighbour's home is there, or has fallen silent.
+    #[serde(rename = "presence.changed")]
+    PresenceChanged(Present),
     #[serde(rename = "peer.connected")]
     PeerConnected(AboutPeer),
     #[serde(rename = "peer.disconnected")]
@@ -106,6 +112,14 @@ pub(crate) struct AboutPeer {
     peer: String,
 }
 
+/// A node of a neighbour's home, and whether it is there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Present {
+    home: String,
+    peer: String,
+    online: bool,
+}
+
 /// A line and its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ChangedLine {
@@ -137,6 +151,10 @@ impl What {
             Core::ReportRetracted(n) => Self::ReportRetracted(number(n)),
             Core::ReportReceived(n) => Self::ReportReceived(number(n)),
             Core::VouchChanged(home) => Self::VouchChanged(AboutHome { home: home.to_string() }),
+            Core::ContactChanged(home) => Self::ContactChanged(AboutHome { home: home.to_string() }),
+            Core::PresenceChanged { home, peer, online } => {
+                Self::PresenceChanged(Present { home: home.to_string(), peer: peer_id(*peer), online: *online })
+            }
             Core::PeerConnected(p) => Self::PeerConnected(peer(p)),
             Core::PeerDisconnected(p) => Self::PeerDisconnected(peer(p)),
             Core::LineChanged(line, state) => {
@@ -160,6 +178,8 @@ impl What {
             Self::ReportRetracted(_) => "report.retracted",
             Self::ReportReceived(_) => "report.received",
             Self::VouchChanged(_) => "vouch.changed",
+            Self::ContactChanged(_) => "contact.changed",
+            Self::PresenceChanged(_) => "presence.changed",
             Self::PeerConnected(_) => "peer.connected",
             Self::PeerDisconnected(_) => "peer.disconnected",
             Self::LineChanged(_) => "line.changed",

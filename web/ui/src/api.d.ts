@@ -1112,6 +1112,12 @@ export interface components {
             /** @description Always empty. */
             range100: components["schemas"]["RangeMatch"][];
         };
+        /** @description A node of a neighbour's home, and whether it is there. */
+        Present: {
+            home: string;
+            online: boolean;
+            peer: string;
+        };
         /** @description What went wrong (RFC 9457). */
         Problem: {
             /** @description The kind of problem as one word for programs; it never changes. */
@@ -1350,6 +1356,16 @@ export interface components {
             data: components["schemas"]["AboutHome"];
             /** @enum {string} */
             type: "vouch.changed";
+        } | {
+            /** @description A node of a neighbour's home became known, says something else of itself, or is a contact no more. */
+            data: components["schemas"]["AboutHome"];
+            /** @enum {string} */
+            type: "contact.changed";
+        } | {
+            /** @description A node of a neighbour's home is there, or has fallen silent. */
+            data: components["schemas"]["Present"];
+            /** @enum {string} */
+            type: "presence.changed";
         } | {
             data: components["schemas"]["AboutPeer"];
             /** @enum {string} */

@@ -1,11 +1,13 @@
 //! The pure node and its engine as the world sees them: one binary, one world.
 
 mod calls;
+mod contacts;
 mod convergence;
 mod direct;
 mod disk;
 mod exchanges;
 mod hostile;
+mod lane;
 mod load;
 mod mesh;
 mod statements;

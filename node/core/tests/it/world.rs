@@ -9,7 +9,7 @@ use meerkat_core::{
 };
 use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
-    contact::{About, Contact},
+    contact::{About, Contact, Tie},
     facts::{Seq, Verdict},
     home::{Card, Genesis, HomeId, NodeNumber},
     mesh::{self, MessageRef, Peer, Validation},
@@ -112,7 +112,12 @@ impl World {
 
     /// The node of home `n` with what was stored.
     pub(crate) fn started(n: u16, wall: Option<i64>, restored: Restored, statements: &[Sealed]) -> Self {
-        let identity = Identity { genesis: genesis(n), node: NodeNumber(0), place: None, about: About::default() };
+        let identity = Identity {
+            genesis: genesis(n),
+            node: NodeNumber(0),
+            place: None,
+            about: About { peer: peer(n), ..About::default() },
+        };
         let mut world = Self {
             engine: Engine::new(identity, restored),
             now: Now { mono_ms: 0, wall },
@@ -217,6 +222,8 @@ impl World {
                     |(sealed, genesis): &(Sealed, Genesis)| genesis.key().is_some_and(|key| sealed.verify(&key));
                 Done::VerifiedAll(all.iter().map(holds).collect())
             }
+            Job::SignRecord(record) => Done::RecordSigned(record.sign(&key(self.number))),
+            Job::Tie(genesis) => Done::Tied(Tie::between(&key(self.number), &genesis)),
             Job::Edit(edit) => Done::Edited(Ok(Some(Write::Document(edit.document(), id.0.to_be_bytes().to_vec())))),
         }
     }

@@ -8,7 +8,7 @@ use std::{
 use ed25519_dalek::SigningKey;
 use meerkat_core::{Done, Job, JobId};
 use meerkat_documents::Shelf;
-use meerkat_protocols::{batch::Write, home::Genesis, statement::Sealed, wishes::Edit};
+use meerkat_protocols::{batch::Write, contact::Tie, home::Genesis, statement::Sealed, wishes::Edit};
 use tokio::sync::mpsc;
 
 /// What only this home's own workers hold: the key that signs and the documents.
@@ -50,7 +50,7 @@ impl Jobs {
     /// Hands over a job. How many are under way is bounded by the node.
     pub fn start_job(&self, id: JobId, job: Job) {
         let door = match job {
-            Job::Sign(_) | Job::Edit(_) => &self.own,
+            Job::Sign(_) | Job::SignRecord(_) | Job::Tie(_) | Job::Edit(_) => &self.own,
             Job::Verify(..) | Job::VerifyAll(_) => &self.strangers,
         };
         if door.send((id, job)).is_err() {
@@ -75,6 +75,8 @@ fn run(
 fn work(job: Job, voice: &mut Voice) -> Option<Done> {
     match job {
         Job::Sign(statement) => Some(Done::Signed(statement.sign(&voice.key))),
+        Job::SignRecord(record) => Some(Done::RecordSigned(record.sign(&voice.key))),
+        Job::Tie(genesis) => Some(Done::Tied(Tie::between(&voice.key, &genesis))),
         Job::Edit(edit) => Some(Done::Edited(change(&mut voice.shelf, &edit))),
         Job::Verify(..) | Job::VerifyAll(_) => check(job),
     }
@@ -102,6 +104,6 @@ fn check(job: Job) -> Option<Done> {
         Job::VerifyAll(all) => {
             Some(Done::VerifiedAll(all.iter().map(|(sealed, genesis)| holds(sealed, genesis)).collect()))
         }
-        Job::Sign(_) | Job::Edit(_) => None,
+        Job::Sign(_) | Job::SignRecord(_) | Job::Tie(_) | Job::Edit(_) => None,
     }
 }
