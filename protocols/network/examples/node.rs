@@ -1,12 +1,14 @@
-//! A network without a node behind it: prints its events as lines of JSON, accepts all gossip, and publishes each line
-//! `publish TEXT` it reads. For trying things out, and for tests in network namespaces.
+//! A network without a node behind it: prints its events as lines of JSON, accepts all gossip, and does what each line
+//! it reads says. For trying things out, and for tests in network namespaces.
 //!
 //! `node [--listen MULTIADDR]... [--peer MULTIADDR]... [--no-mdns]`
+//!
+//! `publish TEXT`, `dial PEER MULTIADDR...`, `ping PEER`, `trust PEER SCORE`
 
 use std::io::Write as _;
 use std::time::Duration;
 
-use meerkat_network::{Network, NetworkKey, Settings, peer_id_text, start};
+use meerkat_network::{Network, NetworkKey, Settings, peer_from_text, peer_id_text, start};
 use meerkat_protocols::mesh::{Event, Order, Path, Validation};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
@@ -55,12 +57,24 @@ async fn step(network: &mut Network, lines: &mut Lines<BufReader<Stdin>>) -> Res
         }
         line = lines.next_line() => {
             let Some(line) = line? else { return Ok(false) };
-            if let Some(text) = line.strip_prefix("publish ") {
-                network.orders.send(Order::Publish { data: text.as_bytes().to_vec() }).await?;
-            }
+            let order = order(&line).ok_or_else(|| format!("`{line}` is not understood"))?;
+            network.orders.send(order).await?;
         }
     }
     Ok(true)
+}
+
+fn order(line: &str) -> Option<Order> {
+    let (what, rest) = line.split_once(' ')?;
+    let mut words = rest.split(' ');
+    let mut peer = || peer_from_text(words.next()?);
+    Some(match what {
+        "publish" => Order::Publish { data: rest.as_bytes().to_vec() },
+        "dial" => Order::Dial { peer: peer()?, addresses: words.map(str::to_owned).collect() },
+        "ping" => Order::Ping { peer: peer()? },
+        "trust" => Order::Trust { peer: peer()?, score: words.next()?.parse().ok()? },
+        _ => return None,
+    })
 }
 
 fn describe(event: &Event) -> Value {

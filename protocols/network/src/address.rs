@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use libp2p::multiaddr::{Multiaddr, Protocol};
+use libp2p::multiaddr::{self, Multiaddr, Protocol};
 use libp2p::{PeerId, identity};
 use meerkat_protocols::mesh::Peer;
+
+use crate::places::is_relayed;
 
 /// Longer than any address we understand: an IPv6 address with zone and peer id has under 130 characters.
 const MAX_TEXT_BYTES: usize = 256;
@@ -48,6 +50,12 @@ pub fn peer_id_text(peer: Peer) -> String {
     peer_id(peer).map_or_else(|| peer.to_string(), |id| id.to_string())
 }
 
+/// The peer that libp2p writes so; `None` if it is none, or not an Ed25519 key.
+#[must_use]
+pub fn peer_from_text(text: &str) -> Option<Peer> {
+    peer_of(&text.parse().ok()?)
+}
+
 /// Whether one can listen on it.
 ///
 /// # Errors
@@ -66,6 +74,7 @@ pub fn check_peer(text: &str) -> Result<(), BadAddress> {
 
 pub(crate) fn listen(text: &str) -> Result<Multiaddr, BadAddress> {
     match parse(text) {
+        Ok((address, None)) if is_relayed(&address) => Err("places at relays are taken by the node itself"),
         Ok((_, Some(_))) => Err("one listens as oneself: leave /p2p/... away"),
         Ok((address, None)) => Ok(address),
         Err(why) => Err(why),
@@ -82,14 +91,23 @@ pub(crate) fn peer(text: &str) -> Result<(Multiaddr, Option<Peer>), BadAddress> 
                 Protocol::Tcp(port) | Protocol::Udp(port) => port == 0,
                 _ => false,
             });
-            if nowhere { Err("nobody can be called at 0.0.0.0, :: or port 0") } else { Ok((address, peer)) }
+            match (nowhere, peer) {
+                (true, _) => Err("nobody can be called at 0.0.0.0, :: or port 0"),
+                (false, None) if is_relayed(&address) => Err("after /p2p-circuit the peer is missing: /p2p/..."),
+                (false, _) => Ok((address, peer)),
+            }
         })
         .map_err(|why| bad(text, why, Example::Peer))
 }
 
-/// Those of the addresses at which a peer can be reached.
-pub(crate) fn readable(texts: &[String]) -> Vec<Multiaddr> {
-    texts.iter().filter_map(|text| peer(text).ok()).map(|(address, _)| address).collect()
+/// Those of the addresses at which this peer can be reached.
+pub(crate) fn readable(of: Peer, texts: &[String]) -> Vec<Multiaddr> {
+    let address = |text: &String| {
+        let whole =
+            if text.ends_with("/p2p-circuit") { format!("{text}/p2p/{}", peer_id_text(of)) } else { text.clone() };
+        peer(&whole).ok().filter(|(_, named)| named.is_none_or(|named| named == of)).map(|(address, _)| address)
+    };
+    texts.iter().filter_map(address).collect()
 }
 
 fn bad(text: &str, why: &'static str, example: Example) -> BadAddress {
@@ -124,11 +142,23 @@ fn check_shape(address: &Multiaddr) -> Result<(), &'static str> {
         _ => return Err("it must start with /ip4/ or /ip6/"),
     }
     match (parts.next(), parts.next()) {
-        (Some(Protocol::Tcp(_)), None) => Ok(()),
-        (Some(Protocol::Udp(_)), Some(Protocol::QuicV1)) if parts.next().is_none() => Ok(()),
+        (Some(Protocol::Tcp(_)), next) => check_relay(next, &mut parts),
+        (Some(Protocol::Udp(_)), Some(Protocol::QuicV1)) => {
+            let next = parts.next();
+            check_relay(next, &mut parts)
+        }
         (Some(Protocol::Udp(_)), None) => Err("/quic-v1 must follow the UDP port"),
         (None, _) => Err("the port is missing: /tcp/4787 or /udp/4787/quic-v1"),
         _ => Err("after the IP address only /tcp/PORT or /udp/PORT/quic-v1 can stand"),
+    }
+}
+
+/// Nothing, or `/p2p/RELAY/p2p-circuit`.
+fn check_relay(first: Option<Protocol<'_>>, rest: &mut multiaddr::Iter<'_>) -> Result<(), &'static str> {
+    match (first, rest.next(), rest.next()) {
+        (None, ..) => Ok(()),
+        (Some(Protocol::P2p(relay)), Some(Protocol::P2pCircuit), None) if peer_of(&relay).is_some() => Ok(()),
+        _ => Err("after the IP address only /tcp/PORT or /udp/PORT/quic-v1 can stand, and /p2p/RELAY/p2p-circuit"),
     }
 }
 
@@ -172,13 +202,24 @@ mod tests {
         for text in ["/ip4/192.168.1.20/tcp/4787", "/ip6/2001:db8::1/udp/4787/quic-v1"] {
             assert_eq!(check_peer(text), Ok(()), "{text}");
             assert_eq!(check_peer(&format!("{text}/p2p/{ID}")), Ok(()), "{text}");
+            let relayed = format!("{text}/p2p/{ID}/p2p-circuit");
+            assert_eq!(check_peer(&format!("{relayed}/p2p/{ID}")), Ok(()), "{relayed}");
+            assert!(check_listen(&relayed).is_err(), "{relayed}");
+            let peer = peer_of(&ID.parse().expect("a peer id")).expect("an Ed25519 key");
+            assert_eq!(readable(peer, &[relayed.clone(), format!("{relayed}/p2p/{ID}")]).len(), 2);
+            assert!(readable(Peer([1; 32]), &[format!("{text}/p2p/{ID}")]).is_empty(), "somebody else's");
         }
     }
 
     #[test]
     fn wrong_addresses_say_why() {
         let long = format!("/ip4/{}", "1".repeat(300));
-        let cases: [(&str, &str); 10] = [
+        let relayed = format!("/ip4/192.0.2.1/tcp/4787/p2p/{ID}/p2p-circuit");
+        let twice = format!("{relayed}/p2p/{ID}/p2p-circuit/p2p/{ID}");
+        let cases: [(&str, &str); 13] = [
+            (&relayed, "peer is missing"),
+            (&twice, "only /tcp/PORT"),
+            ("/ip4/192.0.2.1/tcp/4787/p2p-circuit", "only /tcp/PORT"),
             ("192.168.1.20:4787", "must start with"),
             ("/dns4/example.org/tcp/4787", "not looked up"),
             ("/ip4/192.168.1.20", "port is missing"),
@@ -202,7 +243,7 @@ mod tests {
     fn a_peer_is_its_libp2p_id() {
         let id: PeerId = ID.parse().expect("a peer id");
         let peer = peer_of(&id).expect("an Ed25519 key");
-        assert_eq!(peer_id_text(peer), ID);
+        assert_eq!((peer_id_text(peer).as_str(), peer_from_text(ID)), (ID, Some(peer)));
         assert_eq!(peer_id(peer), Some(id));
     }
 }

@@ -10,15 +10,21 @@ use libp2p::gossipsub::{
     RawMessage, TopicHash, TopicScoreParams, ValidationMode, WhitelistSubscriptionFilter,
 };
 use libp2p::identity::Keypair;
-use libp2p::swarm::{self, NetworkBehaviour};
-use libp2p::{identify, memory_connection_limits, ping};
+use libp2p::swarm::{self, FromSwarm, NetworkBehaviour};
+use libp2p::{dcutr, identify, memory_connection_limits, ping, relay};
 use meerkat_protocols::mesh::{MAX_GOSSIP_BYTES, STATEMENTS};
 use meerkat_protocols::statement::StatementId;
 
+use crate::autonat::Asking;
+use crate::callback::Answering;
 use crate::direct::{self, Direct};
+use crate::filtered::Filtered;
 use crate::gate::Gate;
-use crate::settings::Trouble;
+use crate::places::is_public;
+use crate::relaying;
+use crate::settings::{RelayFor, Trouble};
 use crate::streams::{self, Door};
+use crate::trusted::Trusted;
 
 /// What we say we speak and are: the same for every home.
 const PROTOCOL: &str = "/meerkat/1";
@@ -56,9 +62,14 @@ pub(crate) type Gossip = gossipsub::Behaviour<OurTopics, WhitelistSubscriptionFi
 pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
-    gate: Gate,
+    pub(crate) gate: Gate,
     pub(crate) ping: ping::Behaviour,
-    pub(crate) identify: identify::Behaviour,
+    pub(crate) identify: Filtered<identify::Behaviour>,
+    pub(crate) asking: Asking,
+    pub(crate) answering: Answering,
+    pub(crate) relay: relay::Behaviour,
+    places: relay::client::Behaviour,
+    upgrade: Filtered<dcutr::Behaviour>,
     pub(crate) gossip: Gossip,
     pub(crate) direct: Direct,
     streams: streams::Behaviour,
@@ -66,14 +77,25 @@ pub(crate) struct Behaviour {
 
 impl Behaviour {
     /// And the door through which its streams come and go.
-    pub(crate) fn new(keypair: &Keypair) -> Result<(Self, Door), Trouble> {
+    pub(crate) fn new(
+        keypair: &Keypair,
+        places: relay::client::Behaviour,
+        whom: RelayFor,
+        trusted: &Trusted,
+    ) -> Result<(Self, Door), Trouble> {
         let (streams, door) = streams::Behaviour::new();
+        let own = keypair.public().to_peer_id();
         let behaviour = Self {
             limits: connection_limits::Behaviour::new(connection_limits()),
             memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_SHARE),
-            gate: Gate,
+            gate: Gate::default(),
             ping: ping::Behaviour::new(ping()),
-            identify: identify::Behaviour::new(identify(keypair)),
+            identify: Filtered::new(identify::Behaviour::new(identify(keypair)), is_not_external),
+            asking: Asking::default(),
+            answering: Answering::default(),
+            relay: relaying::behaviour(own, whom, trusted),
+            places,
+            upgrade: Filtered::new(dcutr::Behaviour::new(own), is_no_local_candidate),
             gossip: gossip()?,
             direct: direct::behaviour(),
             streams,
@@ -117,6 +139,16 @@ fn identify(keypair: &Keypair) -> identify::Config {
         .with_hide_listen_addrs(true)
         .with_cache_size(0)
         .with_interval(Duration::from_secs(3600))
+}
+
+/// Nor where else we can be reached: through whom is nobody's business but our neighbours'.
+fn is_not_external(event: &FromSwarm) -> bool {
+    !matches!(event, FromSwarm::ExternalAddrConfirmed(_) | FromSwarm::ExternalAddrExpired(_))
+}
+
+/// Who is called directly instead of through a relay hears our addresses, but not those in our local network.
+fn is_no_local_candidate(event: &FromSwarm) -> bool {
+    !matches!(event, FromSwarm::NewExternalAddrCandidate(candidate) if !is_public(candidate.addr))
 }
 
 fn gossip() -> Result<Gossip, Trouble> {

@@ -219,6 +219,12 @@ impl Book {
         found
     }
 
+    /// How a peer is known.
+    pub(crate) fn found(&self, peer: Peer) -> Found {
+        let entries = self.entries.values().filter(|entry| entry.peer == Some(peer));
+        entries.fold(Found::CalledUs, |found, entry| stronger(found, entry.found))
+    }
+
     /// The last connection to the peer is gone.
     pub(crate) fn lost(&mut self, peer: Peer, now: Instant) {
         let ids: Vec<u64> =

@@ -1,5 +1,7 @@
-//! Lets Ed25519 peers in and nobody else: our name for a peer is its 32-byte key.
+//! Lets Ed25519 peers in and nobody else: our name for a peer is its 32-byte key. Remembers where we called.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::task::{Context, Poll};
 
 use libp2p::PeerId;
@@ -11,14 +13,26 @@ use libp2p::swarm::{
 };
 
 use crate::address::peer_of;
+use crate::places::ip_of;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the peer's key is not an Ed25519 key")]
 struct OtherKey;
 
-pub(crate) struct Gate;
+/// IP addresses called in one run. When there are more, all count as called.
+const MAX_CALLED: usize = 8192;
+
+#[derive(Default)]
+pub(crate) struct Gate {
+    called: BTreeSet<IpAddr>,
+}
 
 impl Gate {
+    /// Whether we have ever called this IP address, so that a router may let in what comes from it.
+    pub(crate) fn has_called(&self, ip: IpAddr) -> bool {
+        self.called.len() >= MAX_CALLED || self.called.contains(&ip)
+    }
+
     fn check(peer: &PeerId) -> Result<dummy::ConnectionHandler, ConnectionDenied> {
         peer_of(peer).map(|_| dummy::ConnectionHandler).ok_or_else(|| ConnectionDenied::new(OtherKey))
     }
@@ -36,6 +50,21 @@ impl NetworkBehaviour for Gate {
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         Self::check(&peer)
+    }
+
+    fn handle_pending_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: Option<PeerId>,
+        addresses: &[Multiaddr],
+        _: Endpoint,
+    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
+        for ip in addresses.iter().filter_map(ip_of) {
+            if self.called.len() < MAX_CALLED {
+                self.called.insert(ip);
+            }
+        }
+        Ok(Vec::new())
     }
 
     fn handle_established_outbound_connection(

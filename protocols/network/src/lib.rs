@@ -12,20 +12,27 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod autonat;
 mod behaviour;
 mod book;
+mod callback;
 mod direct;
 mod exchanges;
+mod filtered;
 mod frame;
 mod gate;
 mod judging;
 mod listen;
 mod met;
+mod nat;
 mod nearby;
 mod outlet;
 mod pace;
 mod paths;
 mod places;
+mod reach;
+mod relaying;
+mod relays;
 mod settings;
 mod streams;
 mod talk;
@@ -37,16 +44,16 @@ mod unsent;
 use std::time::Duration;
 
 use futures::{AsyncRead, AsyncWrite};
-use libp2p::core::muxing::StreamMuxerBox;
-use libp2p::core::transport::Boxed;
-use libp2p::{PeerId, Transport};
+use libp2p::Transport;
 use meerkat_protocols::mesh::{Event, ExchangeEvent, ExchangeOrder, Order, Peer};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-pub use address::{BadAddress, Example, check_listen, check_peer, peer_id_text};
+use transport::Connections;
+
+pub use address::{BadAddress, Example, check_listen, check_peer, peer_from_text, peer_id_text};
 pub use libp2p;
-pub use settings::{NetworkKey, Settings, Trouble};
+pub use settings::{NetworkKey, RelayFor, Settings, Trouble};
 
 /// The events that wait for the node. Gossip beyond it is not passed on; everything else waits outside the queue.
 pub const EVENT_QUEUE: usize = 256;
@@ -124,15 +131,15 @@ where
     T::Dial: Send + 'static,
     T::ListenerUpgrade: Send + 'static,
 {
-    spawn(transport::secured(streams, &settings.keypair()?)?, settings)
+    spawn(transport::streams(streams, &settings.keypair()?)?, settings)
 }
 
-fn spawn(transport: Boxed<(PeerId, StreamMuxerBox)>, settings: &Settings) -> Result<Network, Trouble> {
+fn spawn(connections: Connections, settings: &Settings) -> Result<Network, Trouble> {
     let runtime = tokio::runtime::Handle::try_current().map_err(|_| Trouble::NoRuntime)?;
     let (orders, orders_in) = mpsc::channel(ORDER_QUEUE);
     let (events_out, events) = mpsc::channel(EVENT_QUEUE);
     let (stop, stopped) = oneshot::channel();
-    let (task, door) = task::Task::new(transport, settings, orders_in, events_out)?;
+    let (task, door) = task::Task::new(connections, settings, orders_in, events_out)?;
     let peer = task.peer();
     let task = runtime.spawn(task.run(stopped));
     Ok(Network { orders, events, exchanges: Some(exchanges(&runtime, door)), peer, stop, task })

@@ -56,10 +56,23 @@ impl Outlet {
             self.waiting.remove(at);
             return;
         }
+        if let Some(older) = self.waiting.iter_mut().find(|other| replaces(&event, other)) {
+            *older = event;
+            return;
+        }
         let troubles = self.waiting.iter().filter(|event| matches!(event, Event::Trouble(_))).count();
         if !matches!(event, Event::Trouble(_)) || troubles < MAX_TROUBLES {
             self.waiting.push_back(event);
         }
+    }
+}
+
+/// Whether the older need not be told any more.
+fn replaces(newer: &Event, older: &Event) -> bool {
+    match (newer, older) {
+        (Event::Reachable { .. }, Event::Reachable { .. }) => true,
+        (Event::PathChanged { peer: one, .. }, Event::PathChanged { peer: other, .. }) => one == other,
+        _ => false,
     }
 }
 
@@ -100,8 +113,10 @@ mod tests {
             outlet.send(connected(3));
             outlet.send(Event::Disconnected { peer: Peer([3; 32]) });
             outlet.send(Event::Trouble("again".to_owned()));
+            outlet.send(Event::Reachable { public: true });
+            outlet.send(Event::PathChanged { peer: Peer([1; 32]), path: Path::Direct });
         }
-        assert_eq!(outlet.waiting.len(), 2 + MAX_TROUBLES);
+        assert_eq!(outlet.waiting.len(), 4 + MAX_TROUBLES);
         assert_eq!(receiver.recv().await, Some(gossip()));
         assert!(!outlet.offer(gossip()), "gossip does not overtake");
         let reader = tokio::spawn(async move {
@@ -116,6 +131,6 @@ mod tests {
         drop(outlet);
         let seen = reader.await.expect("no panic");
         assert_eq!(seen[..2], [connected(1), connected(2)]);
-        assert_eq!(seen.len(), 2 + MAX_TROUBLES);
+        assert_eq!(seen.len(), 4 + MAX_TROUBLES);
     }
 }

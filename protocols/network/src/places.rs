@@ -1,6 +1,6 @@
 //! The addresses we listen on, as the local network is told of them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use libp2p::multiaddr::{Multiaddr, Protocol};
 
@@ -40,4 +40,53 @@ pub(crate) fn port_of(address: &Multiaddr) -> Option<u16> {
 
 pub(crate) fn is_quic(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::QuicV1)
+}
+
+pub(crate) fn is_relayed(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::P2pCircuit)
+}
+
+/// Whether the address can lead here from another network. Addresses in memory can: tests and simulations.
+pub(crate) fn is_public(address: &Multiaddr) -> bool {
+    match ip_of(address) {
+        Some(IpAddr::V4(ip)) => {
+            let is_shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+            !(ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_multicast()
+                || is_shared
+                || ip.octets()[0] == 0
+                || ip == Ipv4Addr::BROADCAST)
+        }
+        // 2000::/3, of which none is given to a local network alone (RFC 4291, 2.4).
+        Some(IpAddr::V6(ip)) => ip.segments()[0] & 0xe000 == 0x2000,
+        None => matches!(address.iter().next(), Some(Protocol::Memory(_))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_local_networks_are_not_public() {
+        for (text, public) in [
+            ("/ip4/203.0.113.7/udp/4787/quic-v1", true),
+            ("/ip4/100.128.0.1/tcp/4787", true),
+            ("/ip6/2001:db8::1/tcp/4787", true),
+            ("/memory/7", true),
+            ("/ip4/192.168.1.20/tcp/4787", false),
+            ("/ip4/10.0.0.1/tcp/4787", false),
+            ("/ip4/100.64.0.1/tcp/4787", false),
+            ("/ip4/127.0.0.1/tcp/4787", false),
+            ("/ip4/169.254.1.1/tcp/4787", false),
+            ("/ip4/0.0.0.0/tcp/4787", false),
+            ("/ip6/fe80::1/tcp/4787", false),
+            ("/ip6/fd00::1/tcp/4787", false),
+            ("/ip6/::1/tcp/4787", false),
+        ] {
+            assert_eq!(is_public(&text.parse().expect("an address")), public, "{text}");
+        }
+    }
 }

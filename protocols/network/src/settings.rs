@@ -39,13 +39,34 @@ pub struct Settings {
     pub remembered: Vec<(Peer, Vec<String>)>,
     /// Whether to be found, and to find others, on the local network.
     pub mdns: bool,
+    /// For whom to relay while others can call us.
+    pub relay: RelayFor,
+}
+
+/// For whom a node that others can call relays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RelayFor {
+    /// For nobody.
+    Nobody,
+    /// For peers with a trust score above zero.
+    #[default]
+    Trusted,
+    /// For everybody who asks.
+    Everybody,
 }
 
 impl Settings {
     /// The settings of a daemon that was told nothing.
     #[must_use]
     pub fn new(secret: NetworkKey) -> Self {
-        Self { secret, listen: Vec::new(), peers: Vec::new(), remembered: Vec::new(), mdns: true }
+        Self {
+            secret,
+            listen: Vec::new(),
+            peers: Vec::new(),
+            remembered: Vec::new(),
+            mdns: true,
+            relay: RelayFor::default(),
+        }
     }
 
     pub(crate) fn keypair(&self) -> Result<Keypair, Trouble> {

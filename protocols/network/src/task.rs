@@ -1,11 +1,10 @@
 //! The one task that owns the swarm. It never waits for anybody but the network.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use futures::StreamExt as _;
 use libp2p::core::ConnectedPoint;
-use libp2p::core::muxing::StreamMuxerBox;
-use libp2p::core::transport::{Boxed, ListenerId};
+use libp2p::core::transport::ListenerId;
 use libp2p::gossipsub::{self, MessageAcceptance, MessageId, PublishError};
 use libp2p::multiaddr::Multiaddr;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -21,14 +20,18 @@ use crate::book::{Book, Call};
 use crate::direct::UnderWay;
 use crate::judging::Judging;
 use crate::listen;
-use crate::met::Met;
+use crate::met::{self, Met};
+use crate::nat;
 use crate::nearby::{Nearby, News};
 use crate::outlet::Outlet;
 use crate::pace::Pace;
-use crate::paths::{Paths, path};
+use crate::paths::{Paths, Way};
 use crate::places::{Place, ip_of, is_quic, port_of, reach};
-use crate::settings::{Settings, Trouble};
+use crate::reach::Reach;
+use crate::relays::Relays;
+use crate::settings::{RelayFor, Settings, Trouble};
 use crate::streams::Door;
+use crate::transport::Connections;
 use crate::trusted::Trusted;
 use crate::unsent::Unsent;
 
@@ -50,6 +53,13 @@ pub(crate) struct Task {
     pub(crate) paths: Paths,
     pub(crate) under_way: UnderWay,
     pub(crate) trusted: Trusted,
+    pub(crate) reach: Reach,
+    pub(crate) relays: Relays,
+    pub(crate) relay_for: RelayFor,
+    /// Connections that are not needed any more, and when to close them.
+    pub(crate) spared: Vec<(Instant, ConnectionId)>,
+    /// Peers that came through a relay, when to go to them that way, and the place at the relay; one for each peer.
+    pub(crate) returns: VecDeque<(Instant, Peer, Multiaddr)>,
     met: Met,
     judging: Judging,
     unsent: Unsent,
@@ -58,13 +68,13 @@ pub(crate) struct Task {
     /// The listeners and what they were asked to listen on.
     listeners: HashMap<ListenerId, Multiaddr>,
     /// Where we listen in fact, and by which listener.
-    listening: BTreeMap<Multiaddr, ListenerId>,
+    pub(crate) listening: BTreeMap<Multiaddr, ListenerId>,
     told: Option<Instant>,
 }
 
 impl Task {
     pub(crate) fn new(
-        transport: Boxed<(PeerId, StreamMuxerBox)>,
+        (transport, places): Connections,
         settings: &Settings,
         orders: mpsc::Receiver<Order>,
         events: mpsc::Sender<Event>,
@@ -74,7 +84,8 @@ impl Task {
         let own = peer_of(&own_id).ok_or(Trouble::Key)?;
         let addresses = listen_addresses(settings)?;
         let book = book(own, settings)?;
-        let (behaviour, door) = Behaviour::new(&keypair)?;
+        let trusted = Trusted::default();
+        let (behaviour, door) = Behaviour::new(&keypair, places, settings.relay, &trusted)?;
         let swarm = Swarm::new(transport, behaviour, own_id, behaviour::swarm_config());
         let mut task = Self {
             own,
@@ -84,7 +95,12 @@ impl Task {
             book,
             paths: Paths::default(),
             under_way: UnderWay::default(),
-            trusted: Trusted::default(),
+            trusted,
+            reach: Reach::default(),
+            relays: Relays::default(),
+            relay_for: settings.relay,
+            spared: Vec::new(),
+            returns: VecDeque::new(),
             met: Met::default(),
             judging: Judging::default(),
             unsent: Unsent::default(),
@@ -108,7 +124,9 @@ impl Task {
             self.forget_unjudged(now);
             self.place_calls(now);
             let pause = self.pace.next(now);
-            let wake = [self.judging.next_deadline(), self.book.next_due(), pause].into_iter().flatten().min();
+            let links = [self.close_spared(now), self.arrange_relays(now), self.return_calls(now)];
+            let own = [self.judging.next_deadline(), self.book.next_due(), pause];
+            let wake = links.into_iter().chain(own).flatten().min();
             tokio::select! {
                 biased;
                 _ = &mut stopped => break,
@@ -151,7 +169,9 @@ impl Task {
             Order::Request { request, peer, data } => self.request(request, peer, data),
             Order::Respond { inbound, data } => self.respond(inbound, data),
             Order::Ping { peer } => self.ping(peer),
-            Order::Dial { peer, addresses } => self.book.want(peer, address::readable(&addresses), Instant::now()),
+            Order::Dial { peer, addresses } => {
+                self.book.want(peer, address::readable(peer, &addresses), Instant::now())
+            }
             Order::Forget { peer } => self.book.forget(peer),
             Order::Trust { peer, score } => self.trust(peer, score),
         }
@@ -228,6 +248,15 @@ impl Task {
                 self.disconnected(&peer_id, connection_id, num_established == 0);
             }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => self.call_failed(connection_id, &error),
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.identified(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Asking(event)) => self.probed(&event),
+            SwarmEvent::ExternalAddrConfirmed { address } => self.confirmed(&address),
+            SwarmEvent::NewListenAddr { listener_id, address } if self.relays.is_place(listener_id) => {
+                self.placed(listener_id, &address);
+            }
+            SwarmEvent::ListenerClosed { listener_id, .. } if self.relays.is_place(listener_id) => {
+                self.place_lost(listener_id);
+            }
             SwarmEvent::NewListenAddr { listener_id, address } => {
                 self.outlet.send(Event::Listening { address: self.full(&address) });
                 self.listening.insert(address, listener_id);
@@ -286,14 +315,19 @@ impl Task {
         let Some(peer) = peer_of(&id) else { return };
         let now = Instant::now();
         let found = self.book.connected(peer, connection, now);
-        if self.met.has_forgotten_us(peer, is_first, endpoint.is_listener(), now) {
+        let (we_called, remote) = nat::ends(endpoint);
+        let call = met::Call { they_called: !we_called, relayed: endpoint.is_relayed() };
+        let expected = self.swarm.behaviour().asking.expects_call(&id);
+        if self.met.has_forgotten_us(peer, is_first, call, now) && !expected {
             tracing::debug!(?peer, "starts anew");
             // It calls again within a second or two. An error means that it has left already.
             let _ = self.swarm.disconnect_peer_id(id);
         }
-        let path = path(endpoint);
-        let changed = self.paths.opened(peer, connection, path);
+        let path = self.paths.path(endpoint);
+        let changed = self.paths.opened(peer, connection, Way { path, we_called, remote });
+        self.spare(peer, connection, now);
         if is_first {
+            self.try_other_way(peer, endpoint, now);
             self.score(peer);
             let remote = endpoint.get_remote_address();
             let address = remote.clone().with_p2p(id).unwrap_or_else(|address| address).to_string();
@@ -313,6 +347,7 @@ impl Task {
         }
         self.book.lost(peer, Instant::now());
         self.met.parted(peer);
+        self.relays.withdrawn(peer);
         self.outlet.send(Event::Disconnected { peer });
     }
 
@@ -349,10 +384,12 @@ impl Task {
     fn deaf(&mut self, addresses: &[Multiaddr]) {
         for address in addresses {
             if self.listening.remove(address).is_some() {
+                self.reach.lost(address);
                 self.outlet.send(Event::Deaf { address: self.full(address) });
             }
         }
         self.tell_reach();
+        self.look_at_reach();
     }
 
     fn listener_error(&mut self, error: &std::io::Error) {
@@ -364,7 +401,7 @@ impl Task {
         }
     }
 
-    fn full(&self, address: &Multiaddr) -> String {
+    pub(crate) fn full(&self, address: &Multiaddr) -> String {
         address.clone().with_p2p(*self.swarm.local_peer_id()).unwrap_or_else(|address| address).to_string()
     }
 
@@ -427,7 +464,7 @@ fn book(own: Peer, settings: &Settings) -> Result<Book, Trouble> {
     }
     for (peer, addresses) in &settings.remembered {
         // Our own notes of an earlier time, perhaps of another version: what cannot be read is passed over.
-        book.add(Some(*peer), address::readable(addresses), Found::Remembered, now);
+        book.add(Some(*peer), address::readable(*peer, addresses), Found::Remembered, now);
     }
     Ok(book)
 }

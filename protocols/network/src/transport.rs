@@ -8,7 +8,7 @@ use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::transport::{Boxed, OrTransport};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
-use libp2p::{PeerId, Transport, noise, quic, tcp, yamux};
+use libp2p::{PeerId, Transport, noise, quic, relay, tcp, yamux};
 
 use crate::settings::Trouble;
 
@@ -28,18 +28,41 @@ const KEEP_ALIVE_S: u64 = 20;
 /// Three lost keep-alives.
 const SILENCE_MS: u32 = 60_000;
 
-pub(crate) fn sockets(keypair: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Trouble> {
+/// Connections, and the relay client's other half.
+pub(crate) type Connections = (Boxed<(PeerId, StreamMuxerBox)>, relay::client::Behaviour);
+
+pub(crate) fn sockets(keypair: &Keypair) -> Result<Connections, Trouble> {
     let tcp = secured(tcp::tokio::Transport::new(tcp::Config::default().nodelay(true)), keypair)?;
     let quic = quic::tokio::Transport::new(quic_config(keypair));
     let either = OrTransport::new(quic, tcp).map(|either, _| match either {
         Either::Left((peer, connection)) => (peer, StreamMuxerBox::new(connection)),
         Either::Right(upgraded) => upgraded,
     });
-    Ok(TransportTimeout::new(either, Duration::from_secs(SET_UP_S)).boxed())
+    relayed_or(TransportTimeout::new(either, Duration::from_secs(SET_UP_S)).boxed(), keypair)
+}
+
+/// Streams of the caller's.
+pub(crate) fn streams<T>(streams: T, keypair: &Keypair) -> Result<Connections, Trouble>
+where
+    T: Transport + Send + Unpin + 'static,
+    T::Output: futures::AsyncRead + futures::AsyncWrite + Unpin + Send + 'static,
+    T::Error: Send + Sync + 'static,
+    T::Dial: Send + 'static,
+    T::ListenerUpgrade: Send + 'static,
+{
+    relayed_or(secured(streams, keypair)?, keypair)
+}
+
+/// The relay's transport is asked first: the others would take the relay's address for the peer's.
+fn relayed_or(others: Boxed<(PeerId, StreamMuxerBox)>, keypair: &Keypair) -> Result<Connections, Trouble> {
+    let (relayed, behaviour) = relay::client::new(keypair.public().to_peer_id());
+    let relayed = secured(relayed, keypair)?;
+    let all = OrTransport::new(relayed, others).map(|either, _| either.into_inner());
+    Ok((all.boxed(), behaviour))
 }
 
 /// Noise and yamux over any reliable stream.
-pub(crate) fn secured<T>(transport: T, keypair: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Trouble>
+fn secured<T>(transport: T, keypair: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Trouble>
 where
     T: Transport + Send + Unpin + 'static,
     T::Output: futures::AsyncRead + futures::AsyncWrite + Unpin + Send + 'static,

@@ -1,6 +1,7 @@
 //! What the node thinks of peers.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use meerkat_protocols::mesh::Peer;
 
@@ -11,21 +12,27 @@ const MAX_PEERS: usize = 4096;
 /// costs 100.
 const MOST_IN_GOSSIP: i16 = 10;
 
-/// The scores that are not zero.
-#[derive(Debug, Default)]
-pub(crate) struct Trusted(BTreeMap<Peer, i16>);
+/// The scores that are not zero, shared by the task and the relay.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Trusted(Arc<Mutex<BTreeMap<Peer, i16>>>);
 
 impl Trusted {
-    pub(crate) fn set(&mut self, peer: Peer, score: i16) {
+    pub(crate) fn set(&self, peer: Peer, score: i16) {
+        let mut scores = self.scores();
         if score == 0 {
-            self.0.remove(&peer);
-        } else if self.0.len() < MAX_PEERS || self.0.contains_key(&peer) {
-            self.0.insert(peer, score);
+            scores.remove(&peer);
+        } else if scores.len() < MAX_PEERS || scores.contains_key(&peer) {
+            scores.insert(peer, score);
         }
     }
 
     pub(crate) fn of(&self, peer: Peer) -> i16 {
-        self.0.get(&peer).copied().unwrap_or_default()
+        self.scores().get(&peer).copied().unwrap_or_default()
+    }
+
+    /// Whatever panicked while it held the lock had changed one score or none.
+    fn scores(&self) -> MutexGuard<'_, BTreeMap<Peer, i16>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn for_gossip(&self, peer: Peer) -> f64 {
@@ -39,7 +46,7 @@ mod tests {
 
     #[test]
     fn scores_are_bounded_in_number_and_weight() {
-        let mut trusted = Trusted::default();
+        let trusted = Trusted::default();
         let peer = |number: usize| {
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&number.to_be_bytes());
@@ -48,7 +55,8 @@ mod tests {
         for number in 0..2 * MAX_PEERS {
             trusted.set(peer(number), 300);
         }
-        assert_eq!((trusted.0.len(), trusted.of(peer(0)), trusted.of(peer(MAX_PEERS))), (MAX_PEERS, 300, 0));
+        let count = trusted.scores().len();
+        assert_eq!((count, trusted.of(peer(0)), trusted.of(peer(MAX_PEERS))), (MAX_PEERS, 300, 0));
         assert!((trusted.for_gossip(peer(0)) - 10.0).abs() < f64::EPSILON);
         trusted.set(peer(0), 0);
         trusted.set(peer(MAX_PEERS), -5);
