@@ -4,9 +4,11 @@
 //! **What is absent.** No sleep in place of an event: a wait ends with what it waits for, or with a failure that says what
 //! was missing and what was seen instead.
 
+pub mod bare;
 pub mod caller;
 pub mod daemon;
 pub mod evening;
+pub mod internet;
 pub mod namespace;
 pub mod seed;
 pub mod sip;

@@ -111,18 +111,18 @@ impl Drop for Lan {
 }
 
 /// Tests run at the same time, in one process or in many.
-fn unique(what: &str) -> String {
+pub(crate) fn unique(what: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("meerkat-{what}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-fn must(arguments: &[&str]) {
+pub(crate) fn must(arguments: &[&str]) {
     if let Err(why) = ip(arguments) {
         panic!("ip {}: {why}", arguments.join(" "));
     }
 }
 
-fn ip(arguments: &[&str]) -> Result<(), String> {
+pub(crate) fn ip(arguments: &[&str]) -> Result<(), String> {
     let Output { status, stderr, .. } =
         Command::new("ip").args(arguments).output().map_err(|error| error.to_string())?;
     if status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&stderr).trim().to_owned()) }

@@ -25,6 +25,7 @@ pub(crate) const FOR_TESTS: &[Package] = &[
     Package { name: "chromium", brings: "chromium" },
     Package { name: "fonts-dejavu-core", brings: "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf" },
     Package { name: "iproute2", brings: "ip" },
+    Package { name: "nftables", brings: "nft" },
 ];
 
 /// What the benches start beside that.

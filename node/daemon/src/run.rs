@@ -211,6 +211,7 @@ fn network(loaded: &Loaded, secret: meerkat_network::NetworkKey, remembered: Rem
         peers: wanted.peers.clone(),
         remembered,
         mdns: wanted.mdns,
+        relay: meerkat_network::RelayFor::default(),
     };
     match meerkat_network::start(&settings) {
         Ok(mut network) => {
