@@ -150,7 +150,8 @@ impl Task {
     /// calls. If its router gives every call another port (symmetric NAT), that call leads nowhere; the other way round it
     /// does, if the other's router lets in whom it has sent to. Roles change with who called through the relay.
     pub(crate) fn return_calls(&mut self, now: Instant) -> Option<Instant> {
-        while let Some((_, peer, place)) = self.returns.pop_front_if(|(at, ..)| *at <= now) {
+        while self.returns.front().is_some_and(|(at, ..)| *at <= now) {
+            let Some((_, peer, place)) = self.returns.pop_front() else { break };
             let Path::Relayed { through } = self.paths.of(peer) else { continue };
             let (Some(id), Some(relay)) = (peer_id(peer), peer_id(through)) else { continue };
             let before = place.iter().take_while(|part| !matches!(part, Protocol::P2pCircuit | Protocol::P2p(_)));

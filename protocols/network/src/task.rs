@@ -170,7 +170,7 @@ impl Task {
             Order::Respond { inbound, data } => self.respond(inbound, data),
             Order::Ping { peer } => self.ping(peer),
             Order::Dial { peer, addresses } => {
-                self.book.want(peer, address::readable(peer, &addresses), Instant::now())
+                self.book.want(peer, address::readable(peer, &addresses), Instant::now());
             }
             Order::Forget { peer } => self.book.forget(peer),
             Order::Trust { peer, score } => self.trust(peer, score),
