@@ -9,17 +9,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use meerkat_protocols::{number::E164, time::Day};
 
 /// Numbers that differ only in their last three digits.
-const BLOCK: u64 = 1_000;
+pub(crate) const BLOCK: u64 = 1_000;
 /// Blocks of one exchange: in North America the six digits before the last four.
-const BLOCKS_PER_EXCHANGE: u64 = 10;
+pub(crate) const BLOCKS_PER_EXCHANGE: u64 = 10;
 /// The most places kept of each size, about 10 MB. Of the busiest two weeks of complaints of the United States 130,000
 /// blocks are warm at once.
 const MAX_PLACES: usize = 200_000;
 /// Cooler than this is cold: it can no longer make a difference that a report would not make by itself.
-const COLD: f64 = 0.02;
+pub(crate) const COLD: f64 = 0.02;
 
 /// A home that knows few numbers may call this many blocks hot, whatever share that is.
-const FEW_BLOCKS: usize = 20;
+pub(crate) const FEW_BLOCKS: usize = 20;
 /// When more blocks would be hot than may be, this share of them stays, so that not every report sorts them anew.
 const KEPT: f64 = 0.99;
 
@@ -35,27 +35,41 @@ pub struct Tuning {
     /// The most blocks that are hot, as a share of all blocks of the exchanges ever seen: the price that people pay who have
     /// an honest number beside dishonest ones. When campaigns are many, only the hottest blocks count.
     pub max_hot_share: f64,
+    /// The most heat around a number that one source can bring, however many reports it makes. Below
+    /// [`Tuning::hot_at`], no source alone makes a block hot.
+    pub most_by_one: f64,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { half_life_days: 1.5, exchange_share: 0.2, hot_at: 1.3, max_hot_share: 0.0049 }
+        Self { half_life_days: 1.5, exchange_share: 0.2, hot_at: 1.3, max_hot_share: 0.0049, most_by_one: f64::INFINITY }
     }
+}
+
+impl Tuning {
+    /// For reports of which nobody knows how many people stand behind them: one source counts as one number at most.
+    pub const OF_STRANGERS: Self =
+        Self { half_life_days: 1.5, exchange_share: 0.2, hot_at: 1.3, max_hot_share: 0.0049, most_by_one: 1.0 };
 }
 
 /// Heat as it was on the last day it grew.
 #[derive(Debug, Clone, Copy)]
-struct Warmth {
-    heat: f64,
-    day: Day,
+pub(crate) struct Warmth {
+    pub(crate) heat: f64,
+    pub(crate) day: Day,
 }
+
+/// A block or an exchange, as warmed by one source.
+type Place = (u64, u32);
 
 /// The heat of all blocks.
 #[derive(Debug, Clone)]
 pub struct RangeHeat {
     tuning: Tuning,
-    blocks: BTreeMap<u64, Warmth>,
-    exchanges: BTreeMap<u64, Warmth>,
+    blocks: BTreeMap<Place, Warmth>,
+    exchanges: BTreeMap<Place, Warmth>,
+    /// How many exchanges there are in `exchanges`, whoever warmed them.
+    seen: usize,
     /// The latest day that was spoken of.
     today: Day,
     /// The blocks that are hot today.
@@ -72,6 +86,7 @@ impl RangeHeat {
             tuning,
             blocks: BTreeMap::new(),
             exchanges: BTreeMap::new(),
+            seen: 0,
             today: Day(0),
             hot: BTreeSet::new(),
             hot_at: tuning.hot_at,
@@ -81,11 +96,17 @@ impl RangeHeat {
     /// A number was reported for the first time, on this day. Days may come in any order. While [`MAX_PLACES`] are warm,
     /// further blocks stay cold.
     pub fn warm(&mut self, number: E164, day: Day) {
+        self.warm_by(0, number, day);
+    }
+
+    /// The same, as one of several sources said.
+    pub fn warm_by(&mut self, source: u32, number: E164, day: Day) {
         self.begin(day);
         let block = number.digits() / BLOCK;
         let exchange = block / BLOCKS_PER_EXCHANGE;
         let half_life_days = self.tuning.half_life_days;
-        for (places, place) in [(&mut self.blocks, block), (&mut self.exchanges, exchange)] {
+        self.seen += usize::from(of(&self.exchanges, exchange).next().is_none() && self.exchanges.len() < MAX_PLACES);
+        for (places, place) in [(&mut self.blocks, (block, source)), (&mut self.exchanges, (exchange, source))] {
             if places.len() >= MAX_PLACES && !places.contains_key(&place) {
                 continue;
             }
@@ -110,7 +131,8 @@ impl RangeHeat {
         self.hot.clear();
         self.hot_at = self.tuning.hot_at;
         // An exchange is never forgotten: it counts among those ever seen.
-        let exchanges: Vec<_> = self.exchanges.keys().copied().collect();
+        let mut exchanges: Vec<_> = self.exchanges.keys().map(|(exchange, _)| *exchange).collect();
+        exchanges.dedup();
         exchanges.into_iter().for_each(|e| self.look_at(e));
         self.keep_within_share();
     }
@@ -138,21 +160,24 @@ impl RangeHeat {
     /// How many blocks there are under the exchanges ever seen.
     #[must_use]
     pub fn blocks_seen(&self) -> usize {
-        self.exchanges.len() * usize::try_from(BLOCKS_PER_EXCHANGE).unwrap_or(usize::MAX)
+        self.seen * usize::try_from(BLOCKS_PER_EXCHANGE).unwrap_or(usize::MAX)
     }
 
     fn block_heat(&self, block: u64, today: Day) -> f64 {
-        let at = |places: &BTreeMap<u64, Warmth>, place| {
-            places.get(&place).map_or(0.0, |w| left(*w, today, self.tuning.half_life_days))
+        let now = |warmth: &Warmth| left(*warmth, today, self.tuning.half_life_days);
+        // Whoever warmed a block warmed its exchange.
+        let by = |(source, whole): (u32, &Warmth)| {
+            let own = self.blocks.get(&(block, source)).map_or(0.0, now);
+            let others = now(whole) - own;
+            (own + self.tuning.exchange_share * others.max(0.0)).min(self.tuning.most_by_one)
         };
-        let own = at(&self.blocks, block);
-        let others = at(&self.exchanges, block / BLOCKS_PER_EXCHANGE) - own;
-        own + self.tuning.exchange_share * others.max(0.0)
+        of(&self.exchanges, block / BLOCKS_PER_EXCHANGE).map(by).sum()
     }
 
     /// Finds the hot ones among the blocks of an exchange.
     fn look_at(&mut self, exchange: u64) {
-        let whole = self.exchanges.get(&exchange).map_or(0.0, |w| left(*w, self.today, self.tuning.half_life_days));
+        let now = |(_, warmth): (u32, &Warmth)| left(*warmth, self.today, self.tuning.half_life_days);
+        let whole: f64 = of(&self.exchanges, exchange).map(now).sum();
         if whole < self.hot_at {
             return;
         }
@@ -179,8 +204,13 @@ impl RangeHeat {
     }
 }
 
+/// What each source brought to a place.
+fn of(places: &BTreeMap<Place, Warmth>, place: u64) -> impl Iterator<Item = (u32, &Warmth)> {
+    places.range((place, 0)..=(place, u32::MAX)).map(|((_, source), warmth)| (*source, warmth))
+}
+
 /// What is left of it on a later day. A clock that went back cools nothing and warms nothing.
-fn left(warmth: Warmth, today: Day, half_life_days: f64) -> f64 {
+pub(crate) fn left(warmth: Warmth, today: Day, half_life_days: f64) -> f64 {
     let days = today.since(warmth.day).max(0);
     warmth.heat * (-f64::from(days) / half_life_days).exp2()
 }
@@ -191,7 +221,13 @@ mod tests {
 
     use super::*;
 
-    const TUNING: Tuning = Tuning { half_life_days: 2.0, exchange_share: 0.1, hot_at: 1.9, max_hot_share: 1.0 };
+    const TUNING: Tuning = Tuning {
+        half_life_days: 2.0,
+        exchange_share: 0.1,
+        hot_at: 1.9,
+        max_hot_share: 1.0,
+        most_by_one: f64::INFINITY,
+    };
 
     fn number(digits: u64) -> E164 {
         E164::from_digits(digits).expect("in range")
@@ -218,6 +254,17 @@ mod tests {
         assert_eq!((heat.hot_blocks(), heat.blocks_seen()), (1, 10));
         heat.begin(Day(101));
         assert_eq!((heat.hot_blocks(), heat.blocks_seen()), (0, 10));
+    }
+
+    #[test]
+    fn no_source_alone_makes_a_block_hot_and_two_together_do() {
+        let mut heat = RangeHeat::new(Tuning::OF_STRANGERS);
+        (0..5_000).for_each(|n| heat.warm_by(7, number(12_125_550_000 + n), Day(100)));
+        assert_eq!(heat.hot_blocks(), 0);
+        heat.warm_by(8, number(12_125_551_999), Day(100));
+        assert!(heat.is_hot(number(12_125_551_500), Day(100)), "its block");
+        assert!(!heat.is_hot(number(12_125_552_500), Day(100)), "a fifth of the second source's number is too little");
+        assert_eq!(heat.blocks_seen(), 10);
     }
 
     #[test]

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use meerkat_protocols::{number::E164, statement::Category, time::Day};
 
-use crate::{intake::MAX_NUMBERS, key::Key};
+use crate::{blocks::Blocks, intake::MAX_NUMBERS, key::Key};
 
 /// How many imports are kept: a list a week for half a year, after which reports expire anyway.
-const MAX_IMPORTS: usize = 26;
+pub const MAX_IMPORTS: usize = 26;
+/// Numbers that differ in more than their last four digits are of different exchanges.
+const EXCHANGE: u64 = 10_000;
 
 /// By which an import is named. Never given twice by one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +21,7 @@ pub struct Import {
     name: String,
     day: Day,
     keys: Box<[Key]>,
+    blocks: Blocks,
 }
 
 impl std::fmt::Debug for Import {
@@ -28,9 +31,28 @@ impl std::fmt::Debug for Import {
 }
 
 impl Import {
-    /// The keys need not be in order; those of one number are joined.
-    pub(crate) fn new(name: String, day: Day, keys: Vec<Key>) -> Self {
-        Self { name, day, keys: joined(keys).into_boxed_slice() }
+    /// The keys need not be in order; those of one number are joined. `firsts` are the days on which numbers were first
+    /// reported, as far as the list says so.
+    pub(crate) fn new(name: String, day: Day, keys: Vec<Key>, firsts: impl Iterator<Item = (E164, Day)>) -> Self {
+        let keys = joined(keys).into_boxed_slice();
+        let exchanges = keys.chunk_by(|a, b| a.digits() / EXCHANGE == b.digits() / EXCHANGE).count();
+        let blocks = Blocks::of(firsts, exchanges, day);
+        Self { name, day, keys, blocks }
+    }
+
+    /// What was kept; `None` if the keys are not in order.
+    pub(crate) fn from_parts(name: String, day: Day, keys: Vec<Key>, blocks: Blocks) -> Option<Self> {
+        let sorted = keys.windows(2).all(|pair| pair[0].digits() < pair[1].digits());
+        let fits = sorted && !keys.is_empty() && keys.iter().all(|key| E164::from_digits(key.digits()).is_some());
+        fits.then(|| Self { name, day, keys: keys.into_boxed_slice(), blocks })
+    }
+
+    pub(crate) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    pub(crate) fn blocks(&self) -> &Blocks {
+        &self.blocks
     }
 
     /// What a person called it.
@@ -54,6 +76,24 @@ impl Import {
     /// Every number, in order.
     pub fn iter(&self) -> impl Iterator<Item = E164> + '_ {
         self.keys.iter().filter_map(|k| E164::from_digits(k.digits()))
+    }
+
+    /// Of how many blocks of numbers its rows say that they were lately called from.
+    #[must_use]
+    pub fn warm_blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Whether the block of a number is hot by this list's dated rows. Never a reason to block.
+    #[must_use]
+    pub fn is_hot(&self, number: E164, today: Day) -> bool {
+        self.blocks.is_hot(number, today.since(self.day))
+    }
+
+    /// What it takes in memory, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.keys.len() * size_of::<Key>() + self.blocks.len() * size_of::<u64>()
     }
 
     fn find(&self, number: E164) -> Option<Key> {
@@ -114,16 +154,57 @@ impl Image {
     /// # Errors
     /// [`Full`], and then nothing has changed.
     pub fn add(&mut self, import: Import) -> Result<ImportId, Full> {
-        if self.imports.len() == MAX_IMPORTS {
+        self.replace(None, import)
+    }
+
+    /// Takes an import in, in the place of an older one if that is named.
+    ///
+    /// # Errors
+    /// [`Full`], and then nothing has changed.
+    pub fn replace(&mut self, old: Option<ImportId>, import: Import) -> Result<ImportId, Full> {
+        let old = old.filter(|old| self.imports.contains_key(old));
+        if self.imports.len() - usize::from(old.is_some()) >= MAX_IMPORTS {
             return Err(Full::Imports);
         }
-        if self.numbers() + import.numbers() > MAX_NUMBERS {
+        let freed = old.and_then(|old| self.imports.get(&old)).map_or(0, Import::numbers);
+        if self.numbers() - freed + import.numbers() > MAX_NUMBERS {
             return Err(Full::Numbers);
+        }
+        if let Some(old) = old {
+            self.imports.remove(&old);
         }
         self.given += 1;
         let id = ImportId(self.given);
         self.imports.insert(id, import);
         Ok(id)
+    }
+
+    /// Takes an import back in that was kept under this id.
+    ///
+    /// # Errors
+    /// [`Full`], and then nothing has changed.
+    pub fn restore(&mut self, id: ImportId, import: Import) -> Result<(), Full> {
+        if self.imports.len() >= MAX_IMPORTS {
+            return Err(Full::Imports);
+        }
+        if self.numbers() + import.numbers() > MAX_NUMBERS {
+            return Err(Full::Numbers);
+        }
+        self.given = self.given.max(id.0);
+        self.imports.insert(id, import);
+        Ok(())
+    }
+
+    /// The import of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<ImportId> {
+        self.imports().find(|(_, import)| import.name() == name).map(|(id, _)| id)
+    }
+
+    /// The import of this id.
+    #[must_use]
+    pub fn get(&self, id: ImportId) -> Option<&Import> {
+        self.imports.get(&id)
     }
 
     /// Takes an import back, with all it said.
@@ -156,10 +237,10 @@ impl Image {
         self.imports.values().map(Import::numbers).sum()
     }
 
-    /// What the numbers take in memory, in bytes.
+    /// What all of it takes in memory, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.numbers() * size_of::<Key>()
+        self.imports.values().map(Import::bytes).sum()
     }
 }
 
@@ -177,7 +258,7 @@ mod tests {
 
     fn import(digits: impl IntoIterator<Item = u64>) -> Import {
         let keys = digits.into_iter().map(|d| Key::new(number(d), Category::Scam, 1)).collect();
-        Import::new("list".into(), Day(20_000), keys)
+        Import::new("list".into(), Day(20_000), keys, std::iter::empty())
     }
 
     #[test]
@@ -200,6 +281,18 @@ mod tests {
         }
         assert_eq!((image.weight(n), image.numbers()), (0, 0));
         assert!(!ids.contains(&image.add(import([4_930_901_820])).expect("room")), "an id is never given twice");
+    }
+
+    #[test]
+    fn a_newer_version_takes_the_place_of_the_older_one_though_there_is_room_for_no_other() {
+        let mut image = Image::default();
+        let ids: Vec<_> = (0..MAX_IMPORTS).map(|_| image.add(import([4_930_901_820])).expect("room")).collect();
+        assert_eq!(image.replace(Some(ImportId(99)), import([4_930_901_821])), Err(Full::Imports));
+        let new = image.replace(Some(ids[3]), import([4_930_901_821])).expect("the old one makes room");
+        assert_eq!((image.get(ids[3]), image.get(new).map(Import::numbers)), (None, Some(1)));
+        let mut again = Image::default();
+        again.restore(new, import([4_930_901_821])).expect("room");
+        assert!(again.add(import([4_930_901_820])).expect("room") > new, "an id is not given again");
     }
 
     #[test]

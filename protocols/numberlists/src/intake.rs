@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use meerkat_protocols::{number::Region, text, time::Day};
+use meerkat_protocols::{
+    number::{E164, Region},
+    text,
+    time::Day,
+};
 
 use crate::{
     image::{Import, joined},
@@ -17,9 +21,13 @@ pub const MAX_NUMBERS: usize = 1_000_000;
 /// Bad rows told one by one, 16 bytes each; all are counted. A year of the FTC's complaints has 3,000.
 const MAX_BAD_ROWS: usize = 10_000;
 /// The longest name of an import, in characters.
-const MAX_NAME_CHARS: usize = 60;
+pub const MAX_NAME_CHARS: usize = 60;
 /// Keys are joined whenever there are so many: repeats then take no room.
 const JOIN_AT: usize = MAX_NUMBERS + MAX_NUMBERS / 4;
+/// The bits of a day beside the 50 of a number: days up to 2059 when counted from 2015.
+const DAY_BITS: u32 = 14;
+/// 2015-01-01. What was reported before is cold for long.
+const FIRST_DAY: u16 = 16_436;
 
 /// A row that was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +41,8 @@ pub struct BadRow {
 /// The list cannot be read at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Zero bytes: an archive, a spreadsheet, or two bytes a character.
-    #[error("this is not plain text: export the list as CSV in UTF-8")]
+    /// Zero bytes or the first bytes of gzip: an archive, a spreadsheet, or two bytes a character.
+    #[error("this is not plain text: unpack it first, or export the list as CSV in UTF-8")]
     NotText,
     /// Nothing in it.
     #[error("no column with telephone numbers was found: is the country right in which they are to be read?")]
@@ -82,6 +90,8 @@ pub struct Intake {
 #[derive(Default)]
 struct Taken {
     keys: Vec<Key>,
+    /// Numbers with the days on which rows say that they were reported, as sortable words.
+    dated: Vec<u64>,
     progress: Progress,
     bad_rows: Vec<BadRow>,
     faults: BTreeMap<Fault, u64>,
@@ -117,8 +127,9 @@ impl Intake {
         }
         let Self { rows, mut taken } = self;
         let layout = rows.finish(&mut |line, found| taken.take(line, found))?;
-        let Taken { keys, progress, bad_rows, faults, .. } = taken;
-        let import = Import::new(name, day, keys);
+        let Taken { keys, mut dated, progress, bad_rows, faults, .. } = taken;
+        firsts(&mut dated);
+        let import = Import::new(name, day, keys, dated.into_iter().filter_map(undated));
         match import.numbers() {
             0 => Err(Refused::NoNumbers),
             n if n > MAX_NUMBERS => Err(Refused::TooMany),
@@ -134,6 +145,10 @@ impl Taken {
             Ok(entry) => {
                 self.progress.good += 1;
                 self.keys.push(Key::new(entry.number, entry.category, entry.count));
+                self.dated.extend(entry.day.and_then(|day| dated(entry.number, day)));
+                if self.dated.len() >= JOIN_AT {
+                    firsts(&mut self.dated);
+                }
                 if self.keys.len() >= JOIN_AT {
                     self.keys = joined(std::mem::take(&mut self.keys));
                     self.too_many = self.keys.len() > MAX_NUMBERS;
@@ -148,6 +163,22 @@ impl Taken {
             }
         }
     }
+}
+
+fn dated(number: E164, day: Day) -> Option<u64> {
+    let day = u64::from(day.0.checked_sub(FIRST_DAY)?);
+    (day < 1 << DAY_BITS).then(|| number.digits() << DAY_BITS | day)
+}
+
+fn undated(word: u64) -> Option<(E164, Day)> {
+    let day = u16::try_from(word & ((1 << DAY_BITS) - 1)).ok()?;
+    Some((E164::from_digits(word >> DAY_BITS)?, Day(FIRST_DAY + day)))
+}
+
+/// Leaves of each number its first day.
+fn firsts(dated: &mut Vec<u64>) {
+    dated.sort_unstable();
+    dated.dedup_by_key(|word| *word >> DAY_BITS);
 }
 
 #[cfg(test)]

@@ -18,6 +18,14 @@ impl Key {
         Self(number.digits() << EXTRA_BITS | (category as u64) << COUNT_BITS | u64::from(count.min(MAX_COUNT)))
     }
 
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) fn to_bits(self) -> u64 {
+        self.0
+    }
+
     pub(crate) fn digits(self) -> u64 {
         self.0 >> EXTRA_BITS
     }

@@ -3,6 +3,7 @@
 use meerkat_protocols::{
     number::{E164, NotANumber, Region, parse_typed},
     statement::Category,
+    time::Day,
 };
 
 use crate::records::{Fault, Fields, Records};
@@ -33,6 +34,8 @@ const FTC_ROBOCALL: &str = "recorded_message_or_robocall";
 const FTC_SUBJECT: &str = "subject";
 const RATING: &[&str] = &["rating", "category", "type"];
 const VOTES: &[&str] = &["votes", "count", "complaints", "reports"];
+/// When the row was reported; the FTC's `Created_Date` is `2025-11-14 00:00:00`.
+const REPORTED: &[&str] = &["created_date", "reported", "report_date", "date", "day"];
 
 /// How the rows of a list are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,7 @@ pub struct Layout {
     votes: Option<usize>,
     robocall: Option<usize>,
     subject: Option<usize>,
+    reported: Option<usize>,
 }
 
 /// A row that says something about a number.
@@ -60,6 +64,8 @@ pub struct Entry {
     pub category: Category,
     /// How many complaints the row stands for.
     pub count: u16,
+    /// When it was reported, if the row says so.
+    pub day: Option<Day>,
 }
 
 impl Layout {
@@ -92,6 +98,7 @@ impl Layout {
             votes: of(VOTES),
             robocall: of(&[FTC_ROBOCALL]),
             subject: of(&[FTC_SUBJECT]),
+            reported: of(REPORTED),
         })
     }
 
@@ -113,7 +120,8 @@ impl Layout {
             NotANumber::Special => Fault::Special,
             NotANumber::Invalid(_) => Fault::NotANumber,
         })?;
-        Ok(Entry { number, category, count })
+        let day = self.reported.and_then(|c| fields.get(c)).and_then(iso_day);
+        Ok(Entry { number, category, count, day })
     }
 
     fn count(&self, fields: Fields<'_>) -> Result<u16, Fault> {
@@ -147,6 +155,25 @@ impl Layout {
     }
 }
 
+/// The day that a field begins with, as ISO 8601 writes it. Other spellings mean different days in different countries.
+fn iso_day(field: &[u8]) -> Option<Day> {
+    let digits = |range: std::ops::Range<usize>| std::str::from_utf8(field.get(range)?).ok()?.parse::<i64>().ok();
+    let date = field.get(..10)?;
+    if date[4] != b'-' || date[7] != b'-' {
+        return None;
+    }
+    let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
+    if !(1970..=2149).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Days since 1970-01-01 in the proleptic Gregorian calendar (Hinnant, "chrono-compatible low-level date algorithms").
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year / 400, year % 400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    u16::try_from(days).ok().map(Day)
+}
+
 /// The name of a column without its dress.
 fn plain(name: &str) -> String {
     let letters = name.trim().chars().map(|c| if c.is_alphanumeric() { c } else { '_' });
@@ -171,4 +198,27 @@ fn table(sample: &[u8], delimiter: u8) -> Vec<Vec<String>> {
         rows.pop();
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_read_as_iso_8601_writes_them_and_no_other_way() {
+        for (text, day) in [
+            ("1970-01-01", Some(0)),
+            ("2025-01-01 00:00:00", Some(20_089)),
+            ("2024-02-29T12:00:00Z", Some(19_782)),
+            ("2149-06-06", Some(65_535)),
+            ("2149-06-07", None),
+            ("1969-12-31", None),
+            ("11/14/2025", None),
+            ("2025-13-01", None),
+            ("2025-1-1", None),
+            ("", None),
+        ] {
+            assert_eq!(iso_day(text.as_bytes()), day.map(Day), "{text}");
+        }
+    }
 }

@@ -64,6 +64,10 @@ impl Rows {
 
     fn decide(&mut self, each: &mut dyn FnMut(u64, Result<Entry, Fault>)) -> Result<(), Refused> {
         let sample = std::mem::take(&mut self.sample);
+        // Gzip (RFC 1952, 2.3.1): nothing is unpacked in here, so nothing can unfold into more than was sent.
+        if sample.starts_with(b"\x1f\x8b") {
+            return Err(Refused::NotText);
+        }
         // The byte order mark that spreadsheets put in front of UTF-8.
         let sample = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&sample);
         let layout = Layout::detect(sample, self.home).ok_or(Refused::NoNumbers)?;

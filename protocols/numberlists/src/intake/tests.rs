@@ -106,6 +106,60 @@ fn what_is_no_list_is_refused_in_words() {
 }
 
 #[test]
+fn dated_rows_warm_the_blocks_they_come_from() {
+    let rows: String = (0..3).map(|n| format!("212555100{n},2026-11-{:02} 10:00:00\n", 19 + n)).collect();
+    let text = format!("Company_Phone_Number,Created_Date\n{rows}2125552000,2026-11-01\n2125553000,2030-01-01\n");
+    // 2026-11-21.
+    let mut intake = Intake::new(region("US"));
+    intake.feed(text.as_bytes()).expect("text");
+    let import = intake.finish("FTC", Day(20_778)).expect("read").import;
+    let asked = |digits| E164::from_digits(digits).expect("a number");
+    assert!(import.is_hot(asked(12_125_551_999), Day(20_778)));
+    assert!(!import.is_hot(asked(12_125_551_999), Day(20_780)), "it cools");
+    assert_eq!(import.warm_blocks(), 1, "weeks ago is cold, and the future has not come");
+    // A number that is repeated counts once, on its first day.
+    let repeated = "number,date\n2125551000,2026-11-21\n".to_owned() + &"2125551000,2026-11-20\n".repeat(9);
+    let mut intake = Intake::new(region("US"));
+    intake.feed(repeated.as_bytes()).expect("text");
+    let import = intake.finish("FTC", Day(20_778)).expect("read").import;
+    assert!(!import.is_hot(asked(12_125_551_999), Day(20_778)));
+}
+
+#[test]
+fn a_line_without_end_costs_its_line_and_no_memory() {
+    let mut intake = Intake::new(region("DE"));
+    intake.feed(b"+4930901820\n").expect("text");
+    let piece = vec![b'4'; 1 << 20];
+    // 64 MiB of one line; a line of 5 GB is the same 80 times over, and is refused at the door for its size.
+    for _ in 0..64 {
+        intake.feed(&piece).expect("text");
+    }
+    intake.feed(b"\n+4930901821\n").expect("text");
+    let outcome = intake.finish("list", Day(0)).expect("read");
+    assert_eq!(bad(&outcome), [(2, Fault::TooLong)]);
+    assert_eq!(numbers(&outcome), ["+4930901820", "+4930901821"]);
+}
+
+#[test]
+fn other_encodings_are_read_as_far_as_their_digits_are_ascii_and_archives_are_refused() {
+    // Latin-1 beside the number does not matter.
+    let mut latin = b"Name;Nummer\nM\xfcller;030 901820\n".to_vec();
+    latin.extend(b"\xff\xfe\xfd\n");
+    let mut intake = Intake::new(region("DE"));
+    intake.feed(&latin).expect("text");
+    let outcome = intake.finish("list", Day(0)).expect("read");
+    assert_eq!((numbers(&outcome), bad(&outcome)), (vec!["+4930901820".to_owned()], vec![(3, Fault::NoNumber)]));
+    // UTF-16 has zero bytes; a bomb of gzip is not unpacked, whether its head has zeros or not.
+    let utf16: Vec<u8> = "030901820\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let bomb = [b"\x1f\x8b\x08\x08\x01\x01\x01\x01\x02\x03".as_slice(), &b"\xed\xc1\x01\x01".repeat(50_000)].concat();
+    for bytes in [utf16, bomb] {
+        let mut intake = Intake::new(region("DE"));
+        let fed = intake.feed(&bytes).map(|_| ());
+        assert_eq!(fed.and_then(|()| intake.finish("list", Day(0)).map(|_| ())), Err(Refused::NotText));
+    }
+}
+
+#[test]
 fn only_the_first_bad_rows_are_told_but_all_are_counted() {
     let mut text = "+4930901820\n".to_owned();
     (0..MAX_BAD_ROWS + 5).for_each(|_| text += "x\n");
@@ -134,7 +188,7 @@ fn a_list_that_is_too_long_is_refused_while_it_is_read() {
     let mut taken = Taken::default();
     for n in 0..JOIN_AT as u64 + 1 {
         let number = E164::from_digits(4_930_000_000 + n).expect("in range");
-        taken.take(n, Ok(Entry { number, category: Category::Spam, count: 1 }));
+        taken.take(n, Ok(Entry { number, category: Category::Spam, count: 1, day: None }));
     }
     assert!(taken.too_many);
     assert_eq!(taken.keys.len(), JOIN_AT, "what comes after the limit is dropped");
