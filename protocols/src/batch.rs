@@ -1,5 +1,7 @@
 //! What is written to disk, in batches: one lone commit of redb writes 29 kB, a batch shares that.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -8,6 +10,7 @@ use crate::{
     home::HomeId,
     mail::{Kept, LetterNo, Marks},
     mesh::Peer,
+    number::E164,
     statement::{Kind, Sealed, StatementId},
     time::Day,
     wishes::DocumentId,
@@ -49,6 +52,12 @@ pub enum Write {
     DropLetter(HomeId, LetterNo),
     /// What is kept beside the letters exchanged with a home.
     Marks(HomeId, Marks),
+    /// A list of numbers that was imported, whole, under its id.
+    Import(u32, Arc<Vec<u8>>),
+    /// An import that was taken back.
+    DropImport(u32),
+    /// A number to forget: its calls, their ends and what is counted about it.
+    ForgetNumber(E164),
 }
 
 /// Writes that are committed together or not at all.

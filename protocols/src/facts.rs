@@ -91,6 +91,19 @@ pub enum Reason {
     /// There would be enough to keep the call from ringing, but too much of it comes through one neighbour or from the
     /// farthest homes.
     OneWay,
+    /// On a list that people of the home imported.
+    Listed {
+        /// What they called the list.
+        list: String,
+        /// On how many further lists it is.
+        more: u16,
+        /// What the list calls it.
+        category: Category,
+        /// How many complaints the list holds.
+        count: u16,
+    },
+    /// Numbers that begin with the same digits were lately reported, by two sources or on the named list.
+    HotRange(Option<String>),
 }
 
 impl Reason {
@@ -113,6 +126,8 @@ impl Reason {
             Self::FurtherOff { .. } => "further_off",
             Self::Evidence { .. } => "evidence",
             Self::OneWay => "one_way",
+            Self::Listed { .. } => "listed",
+            Self::HotRange(_) => "hot_range",
         }
     }
 
@@ -161,6 +176,13 @@ impl Reason {
                 "Too much of it comes through one neighbour or from homes five vouches away, so the call rings, marked."
                     .into()
             }
+            Self::Listed { list, more, category, count } => listed(list, *more, *category, *count),
+            Self::HotRange(None) => {
+                "Numbers that differ only in their last digits were reported these days through more than one of your neighbours, so the call rings, marked.".into()
+            }
+            Self::HotRange(Some(list)) => format!(
+                "The imported list “{list}” holds fresh complaints about numbers that differ only in their last digits, so the call rings, marked."
+            ),
         }
     }
 }
@@ -179,6 +201,16 @@ fn further_off(against: u16, legit: u16, category: Category, through: u16) -> St
             format!("{} reported it as {}, {legit} {say} it is legitimate{way}.", homes(against), category.noun())
         }
     }
+}
+
+fn listed(list: &str, more: u16, category: Category, count: u16) -> String {
+    let complaints = if count == 1 { "1 complaint".to_owned() } else { format!("{count} complaints") };
+    let others = match more {
+        0 => String::new(),
+        1 => " and on 1 more; all lists together weigh as one".to_owned(),
+        n => format!(" and on {n} more; all lists together weigh as one"),
+    };
+    format!("On the imported list “{list}” as {} ({complaints}){others}.", category.noun())
 }
 
 fn neighbours(n: u16) -> String {

@@ -147,13 +147,15 @@ pub struct Settings {
     pub anonymous: Verdict,
     /// What happens to a call from a number that cannot exist.
     pub invalid: Verdict,
+    /// Whether calls from blocks of numbers that were reported lately ring marked.
+    pub ranges: bool,
 }
 
 impl Default for Settings {
     /// Hidden numbers ring: doctors and authorities hide theirs. Impossible numbers ring, marked: 1.3 % of reported
     /// spam has one, but so have misconfigured telephone systems.
     fn default() -> Self {
-        Self { region: "DE".into(), anonymous: Verdict::Allow, invalid: Verdict::Challenge }
+        Self { region: "DE".into(), anonymous: Verdict::Allow, invalid: Verdict::Challenge, ranges: true }
     }
 }
 
@@ -170,6 +172,8 @@ pub enum Edit {
     SetEntry(Subject, Entry),
     /// Takes an entry from the lists.
     RemoveEntry(Subject),
+    /// Takes an entry from the lists, and all that was ever written about it from the document.
+    EraseEntry(Subject),
     /// Sets all settings that differ from today's.
     SetSettings(Settings),
     /// Names a neighbour's home.
@@ -183,7 +187,7 @@ impl Edit {
     #[must_use]
     pub fn document(&self) -> DocumentId {
         match self {
-            Self::SetEntry(..) | Self::RemoveEntry(_) => DocumentId::Lists,
+            Self::SetEntry(..) | Self::RemoveEntry(_) | Self::EraseEntry(_) => DocumentId::Lists,
             Self::SetSettings(_) => DocumentId::Settings,
             Self::NameNeighbour(..) | Self::ForgetNeighbour(_) => DocumentId::Neighbours,
         }

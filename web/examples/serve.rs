@@ -103,6 +103,7 @@ fn snapshot() -> Snapshot {
         pinned: vec![],
         lists: Arc::new(Lists::new()),
         neighbours: Arc::new(vec![]),
+        imports: Arc::new(vec![]),
         vouches_left: 12,
         contacts: vec![],
         peers: vec![],

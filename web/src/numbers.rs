@@ -282,7 +282,12 @@ async fn numbers(State(wiring): State<Wiring>, Asked(query): Asked<ListQuery>) -
     (status = 503, description = "`checking`, `busy`", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn number(State(wiring): State<Wiring>, At(text): At<String>) -> Result<Body<NumberPage>, Problem> {
-    let assessment = assess(&wiring, text).await?;
+    number_page(&wiring, text).await.map(Body)
+}
+
+/// All that is known about a number.
+pub(crate) async fn number_page(wiring: &Wiring, text: String) -> Result<NumberPage, Problem> {
+    let assessment = assess(wiring, text).await?;
     let snapshot = Arc::clone(&wiring.snapshot.borrow());
     let (kind, number, spaced) = caller_view(&assessment.caller);
     let subscriber = if let Caller::Number(n) = &assessment.caller { Some(*n) } else { None };
@@ -293,7 +298,7 @@ async fn number(State(wiring): State<Wiring>, At(text): At<String>) -> Result<Bo
     let listed = subscriber.map(Subject::Number).and_then(|s| snapshot.lists.get_key_value(&s));
     let known = Known { counted, reputation: assessment.reputation.percent() };
     let entry = listed.map(|(subject, entry)| entry_view(subject, entry, &known));
-    Ok(Body(NumberPage {
+    Ok(NumberPage {
         number,
         kind,
         spaced,
@@ -312,7 +317,7 @@ async fn number(State(wiring): State<Wiring>, At(text): At<String>) -> Result<Bo
             through: ways(&assessment, &snapshot),
             changes: assessment.changes.iter().map(|change| change.words()).collect(),
         },
-    }))
+    })
 }
 
 fn caller_view(caller: &Caller) -> (NumberKind, String, String) {

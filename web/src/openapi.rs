@@ -25,10 +25,11 @@ const BEARER: &str = "api_key";
 /// Schemas with fields that need not be there.
 const MAY_LACK_FIELDS: [&str; 2] = ["Problem", "EntryBody"];
 /// What operations are grouped by.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("access", "Signing in, the claim, API keys"),
     ("calls", "The call log"),
     ("numbers", "The home's lists and what is known about numbers"),
+    ("imports", "Lists of numbers that others published"),
     ("reports", "Telling the neighbourhood"),
     ("mesh", "Peers and neighbours"),
     ("system", "The node itself"),

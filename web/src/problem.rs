@@ -127,11 +127,13 @@ impl From<Refusal> for Problem {
             Refusal::NotANumber(_) => (StatusCode::UNPROCESSABLE_ENTITY, Some("number")),
             Refusal::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, None),
             Refusal::OwnCard => (StatusCode::UNPROCESSABLE_ENTITY, Some("card")),
-            Refusal::NothingToRetract | Refusal::NotVouched => (StatusCode::NOT_FOUND, None),
+            Refusal::NothingToRetract | Refusal::NotVouched | Refusal::NoSuchImport => (StatusCode::NOT_FOUND, None),
             Refusal::NoSlotLeft(_)
             | Refusal::TooManyVouches(_)
             | Refusal::AlreadyVouched
             | Refusal::ListsFull
+            | Refusal::NameTaken
+            | Refusal::ImportsFull(_)
             | Refusal::ClockNotSet => (StatusCode::CONFLICT, None),
             Refusal::Pinned(field) => (StatusCode::CONFLICT, Some(field.as_str())),
             Refusal::NotSavedYet(_) => (StatusCode::INSUFFICIENT_STORAGE, None),
@@ -190,6 +192,9 @@ mod tests {
             (Refusal::NotSavedYet("full".into()), 507),
             (Refusal::Busy, 503),
             (Refusal::ClockNotSet, 409),
+            (Refusal::NameTaken, 409),
+            (Refusal::ImportsFull("full".into()), 409),
+            (Refusal::NoSuchImport, 404),
         ];
         for (refusal, status) in all {
             let code = refusal.code();

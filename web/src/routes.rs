@@ -18,9 +18,9 @@ use crate::{
     access::{Door, Gate, claim_by_socket, enter, hosts, key_routes, session_routes},
     assets, calls, events,
     extract::MAX_BODY_BYTES,
-    lists, lookup, mesh, numbers, openapi_document,
+    imports, lists, lookup, mesh, numbers, openapi_document,
     problem::Problem,
-    reports, security, system,
+    records, reports, security, system,
 };
 
 /// How long an operation may take, reading the request's body included. The longest, a sign-in behind a row of others,
@@ -48,6 +48,8 @@ fn operations() -> OpenApiRouter<Wiring> {
         .merge(calls::call_routes())
         .merge(numbers::number_routes())
         .merge(lists::list_routes())
+        .merge(records::record_routes())
+        .merge(imports::import_routes())
         .merge(reports::report_routes())
         .merge(mesh::mesh_routes())
         .merge(key_routes())
@@ -69,6 +71,7 @@ fn build(wiring: Wiring, door: Door) -> Router {
     }
     quick
         .layer(Extension(lookup::Catalogue::default()))
+        .layer(Extension(imports::Uploads::default()))
         .route_layer(from_fn(in_time))
         .merge(streams)
         .route_layer(from_fn_with_state(gate.clone(), enter))

@@ -129,6 +129,8 @@ pub(crate) struct SettingsView {
     anonymous: Verdict,
     /// What happens to calls from numbers that cannot exist.
     invalid: Verdict,
+    /// Whether calls from blocks of numbers that were reported lately ring marked.
+    ranges: bool,
     /// The fields that this node's configuration file pins.
     pinned: Vec<String>,
 }
@@ -142,6 +144,7 @@ pub(crate) struct SettingsBody {
     region: String,
     anonymous: Verdict,
     invalid: Verdict,
+    ranges: bool,
 }
 
 /// The configuration in effect and what is wrong with it.
@@ -273,6 +276,7 @@ fn settings_view(wished: &Wished, pinned: &[String]) -> SettingsView {
         region: wished.region.clone(),
         anonymous: wished.anonymous.into(),
         invalid: wished.invalid.into(),
+        ranges: wished.ranges,
         pinned: pinned.to_vec(),
     }
 }
@@ -300,7 +304,12 @@ async fn set_settings(
         .region
         .parse()
         .map_err(|e: meerkat_protocols::number::NoSuchRegion| Problem::invalid("region", sentence(&e.to_string())))?;
-    let wished = Wished { region: region.code(), anonymous: body.anonymous.into(), invalid: body.invalid.into() };
+    let wished = Wished {
+        region: region.code(),
+        anonymous: body.anonymous.into(),
+        invalid: body.invalid.into(),
+        ranges: body.ranges,
+    };
     match wiring.command(Command::Edit(Edit::SetSettings(wished.clone()))).await? {
         Reply::Saved => Ok(Body(settings_view(&wished, &wiring.snapshot.borrow().pinned))),
         other => Err(wiring.unexpected(&other)),

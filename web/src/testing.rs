@@ -15,7 +15,8 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use http_body_util::BodyExt;
-use meerkat_core::{Assessment, Command, Counts, Event, Refusal, Reply, Snapshot};
+use meerkat_core::{Assessment, Command, Counts, Event, ImportState, Refusal, Reply, Snapshot};
+use meerkat_numberlists::{Import, ImportId};
 use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
     facts::{Call, Hundredths, Place, Reason, Seq, Verdict},
@@ -56,6 +57,7 @@ pub(crate) fn snapshot() -> Snapshot {
         pinned: vec![],
         lists: Arc::new(Lists::new()),
         neighbours: Arc::new(vec![]),
+        imports: Arc::new(vec![]),
         vouches_left: 12,
         contacts: vec![],
         peers: vec![],
@@ -182,7 +184,7 @@ impl Site {
         };
         let access = Access::new(writes, Arc::clone(&clock));
         tokio::spawn(keep(Arc::clone(&store), writing));
-        tokio::spawn(answer(orders, snapshot_in.clone(), events.clone()));
+        tokio::spawn(answer(orders, snapshot_in.clone(), events.clone(), Arc::clone(&store)));
         let wiring = Wiring { commands, snapshot, reader, access, events, machine: Arc::new(machine), clock };
         let (page, socket) = (crate::router(wiring.clone()), crate::local_router(wiring.clone()));
         let (snapshot, reader) = (snapshot_in, reader_in);
@@ -258,10 +260,15 @@ async fn keep(store: Arc<Store>, mut orders: mpsc::Receiver<AccessOrder>) {
 }
 
 /// Answers as the engine would, for the few cases that the tests ask about.
-async fn answer(mut orders: mpsc::Receiver<crate::Order>, snapshot: watch::Sender<Arc<Snapshot>>, events: EventLog) {
+async fn answer(
+    mut orders: mpsc::Receiver<crate::Order>,
+    snapshot: watch::Sender<Arc<Snapshot>>,
+    events: EventLog,
+    store: Arc<Store>,
+) {
     let mut reports = BTreeMap::new();
     while let Some((command, to)) = orders.recv().await {
-        let _ = to.send(reply(command, &snapshot, &events, &mut reports));
+        let _ = to.send(reply(command, &snapshot, &events, &store, &mut reports));
     }
 }
 
@@ -269,6 +276,7 @@ fn reply(
     command: Command,
     snapshot: &watch::Sender<Arc<Snapshot>>,
     events: &EventLog,
+    store: &Store,
     reports: &mut BTreeMap<E164, Category>,
 ) -> Result<Reply, Refusal> {
     let region: Region = snapshot.borrow().settings.region.parse().expect("a region");
@@ -302,6 +310,32 @@ fn reply(
         }
         Command::Vouch { card, .. } if card == snapshot.borrow().card => Err(Refusal::OwnCard),
         Command::Vouch { card, .. } => Ok(Reply::Vouched(card.0.home())),
+        Command::Import { import, replace } => {
+            let mut given = 0;
+            let mut taken = false;
+            snapshot.send_modify(|now| {
+                let imports = Arc::make_mut(&mut Arc::make_mut(now).imports);
+                taken = !replace && imports.iter().any(|known| known.name == import.name());
+                if !taken {
+                    given = 1 + imports.iter().map(|known| known.id.0).max().unwrap_or(0);
+                    imports.retain(|known| known.name != import.name());
+                    imports.push(imported(ImportId(given), &import));
+                }
+            });
+            if taken { Err(Refusal::NameTaken) } else { Ok(Reply::Imported(ImportId(given))) }
+        }
+        Command::UndoImport(id) => {
+            let known = snapshot.borrow().imports.iter().any(|import| import.id == id);
+            snapshot.send_modify(|now| Arc::make_mut(&mut Arc::make_mut(now).imports).retain(|import| import.id != id));
+            if known { Ok(Reply::Saved) } else { Err(Refusal::NoSuchImport) }
+        }
+        Command::Forget { number: text } => {
+            let number = number(&text)?;
+            let write = Write::ForgetNumber(number);
+            store.commit(&Batch { id: BatchId(2), writes: vec![write] }).expect("written");
+            events.push(&Event::NumberForgotten(number));
+            Ok(Reply::Forgotten(number))
+        }
         Command::Unvouch(_) => Err(Refusal::NotVouched),
         Command::Ping(peer) => Ok(Reply::Pinged { peer, rtt_us: Some(1_500), path: Path::Direct }),
         Command::Edit(edit) => {
@@ -330,6 +364,17 @@ fn decided(caller: &Caller, lists: &Lists, reports: &BTreeMap<E164, Category>) -
     }
 }
 
+fn imported(id: ImportId, import: &Import) -> ImportState {
+    ImportState {
+        id,
+        name: import.name().to_owned(),
+        day: import.day(),
+        numbers: import.numbers(),
+        warm_blocks: import.warm_blocks(),
+        bytes: import.bytes(),
+    }
+}
+
 fn assessment(caller: Caller) -> Assessment {
     Assessment {
         caller,
@@ -349,7 +394,7 @@ fn change(now: &mut Snapshot, edit: Edit) {
     let lists = Arc::make_mut(&mut now.lists);
     match edit {
         Edit::SetEntry(subject, entry) => drop(lists.insert(subject, entry)),
-        Edit::RemoveEntry(subject) => drop(lists.remove(&subject)),
+        Edit::RemoveEntry(subject) | Edit::EraseEntry(subject) => drop(lists.remove(&subject)),
         Edit::SetSettings(settings) => now.settings = settings,
         Edit::NameNeighbour(..) | Edit::ForgetNeighbour(_) => {}
     }

@@ -252,6 +252,28 @@ impl Document {
         Edited { document: self.id, change, whole: false }
     }
 
+    /// Makes a document without a past in the place of this one: what `write` writes and nothing else. It has another
+    /// actor, for the changes of the old one are gone and their numbers must not be used twice. A copy of the old
+    /// document on another node would bring the past back when it is merged.
+    pub(crate) fn write_anew(
+        &mut self,
+        write: impl FnOnce(&mut Transaction<'_>) -> Result<(), AutomergeError>,
+    ) -> Result<Edited, Refused> {
+        self.writable()?;
+        let mut actor = self.actor.to_bytes().to_vec();
+        // The actor was drawn at random at the start, so its successors are nobody's either.
+        for byte in actor.iter_mut().rev() {
+            *byte = byte.wrapping_add(1);
+            if *byte != 0 {
+                break;
+            }
+        }
+        let mut anew = Self::new(self.id, &ActorId::from(actor));
+        anew.edit(write)?;
+        *self = anew;
+        Ok(self.whole())
+    }
+
     /// All of it, to replace what the store has.
     fn whole(&mut self) -> Edited {
         self.increments = 0;

@@ -94,6 +94,7 @@ impl Reader<'_> {
             let fits = match name {
                 schema::REGION => value.parse::<Region>().is_ok(),
                 schema::ANONYMOUS | schema::INVALID => verdict(value).is_some(),
+                schema::RANGES => switch(value).is_some(),
                 _ => false,
             };
             fits.then(|| (name.to_owned(), value.to_owned()))
@@ -106,6 +107,9 @@ impl Reader<'_> {
         }
         if let Some(verdict) = values.get(schema::INVALID).and_then(|v| verdict(v)) {
             settings.invalid = verdict;
+        }
+        if let Some(ranges) = values.get(schema::RANGES).and_then(|v| switch(v)) {
+            settings.ranges = ranges;
         }
         settings
     }
@@ -122,6 +126,15 @@ fn subject(key: &str) -> Option<Subject> {
 
 fn verdict(word: &str) -> Option<Verdict> {
     Verdict::ALL.into_iter().find(|v| v.word() == word)
+}
+
+/// How a switch stands.
+fn switch(word: &str) -> Option<bool> {
+    [true, false].into_iter().find(|on| switch_word(*on) == word)
+}
+
+pub(crate) fn switch_word(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
 }
 
 /// A neighbour's name, inert and bounded like a label.

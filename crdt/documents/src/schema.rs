@@ -38,6 +38,7 @@ pub(crate) const NAME: &str = "name";
 pub(crate) const REGION: &str = "region";
 pub(crate) const ANONYMOUS: &str = "anonymous";
 pub(crate) const INVALID: &str = "invalid";
+pub(crate) const RANGES: &str = "ranges";
 
 /// The maps of a document, in the order in which the first change makes them: the order is part of its hash.
 fn maps(id: DocumentId) -> &'static [&'static str] {

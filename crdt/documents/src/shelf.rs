@@ -71,6 +71,7 @@ impl Shelf {
         match edit {
             Edit::SetEntry(subject, entry) => self.set_entry(subject, entry),
             Edit::RemoveEntry(subject) => self.remove_entry(subject),
+            Edit::EraseEntry(subject) => self.erase_entry(subject),
             Edit::SetSettings(settings) => self.set_settings(settings),
             Edit::NameNeighbour(home, name) => self.name_neighbour(*home, name),
             Edit::ForgetNeighbour(home) => self.forget_neighbour(*home),
@@ -143,6 +144,22 @@ impl Shelf {
         Ok(edited)
     }
 
+    /// Writes the lists anew without the entry: a document remembers every text that ever stood in it.
+    fn erase_entry(&mut self, subject: &Subject) -> Result<Edited, Refused> {
+        let mut kept = self.wishes.lists.clone();
+        kept.remove(subject);
+        let edited = self.document(DocumentId::Lists).write_anew(|tx| {
+            kept.iter().try_for_each(|(subject, entry)| {
+                let key = subject.key();
+                set(tx, DocumentId::Lists, schema::STANDING, &key, entry.standing.word())?;
+                set(tx, DocumentId::Lists, schema::LABEL, &key, &entry.label)?;
+                set(tx, DocumentId::Lists, schema::NOTES, &key, &entry.notes)
+            })
+        })?;
+        self.wishes.lists = kept;
+        Ok(edited)
+    }
+
     fn set_settings(&mut self, settings: &Settings) -> Result<Edited, Refused> {
         let region: Region =
             settings.region.parse().map_err(|_| Refused::NoSuchRegion(settings.region.chars().take(8).collect()))?;
@@ -156,7 +173,8 @@ impl Shelf {
             };
             write(schema::REGION, &old.region, &settings.region)?;
             write(schema::ANONYMOUS, old.anonymous.word(), settings.anonymous.word())?;
-            write(schema::INVALID, old.invalid.word(), settings.invalid.word())
+            write(schema::INVALID, old.invalid.word(), settings.invalid.word())?;
+            write(schema::RANGES, reading::switch_word(old.ranges), reading::switch_word(settings.ranges))
         })?;
         self.wishes.settings = settings;
         Ok(edited)

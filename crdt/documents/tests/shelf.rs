@@ -72,6 +72,31 @@ fn wishes_come_back_after_a_start() {
 }
 
 #[test]
+fn what_is_erased_is_not_in_the_past_either() {
+    let (mut kept, mut shelf) = (Kept::default(), empty(1));
+    let holds = |kept: &Kept| {
+        let chunks = kept.0[&DocumentId::Lists].iter();
+        chunks
+            .filter(|bytes| bytes.windows(7).any(|w| w == b"Quixote") || bytes.windows(5).any(|w| w == b"00007"))
+            .count()
+    };
+    kept.write(shelf.edit(&Edit::SetEntry(number(7), entry(Standing::Block, "Quixote", ""))).expect("it fits"));
+    kept.write(shelf.edit(&Edit::SetEntry(number(8), entry(Standing::Allow, "Granny", "Sundays"))).expect("it fits"));
+    kept.write(shelf.edit(&Edit::RemoveEntry(number(7))).expect("it is there"));
+    assert!(holds(&kept) > 0, "a removed entry stays in the past");
+    let edited = shelf.edit(&Edit::EraseEntry(number(7))).expect("it fits");
+    assert!(edited.whole);
+    kept.write(edited);
+    assert_eq!(holds(&kept), 0);
+    // What is left is as it was, and can be edited on.
+    kept.write(shelf.edit(&Edit::SetEntry(number(9), entry(Standing::Block, "", ""))).expect("it fits"));
+    let again = kept.load(2);
+    assert_eq!(again.wishes(), shelf.wishes());
+    assert_eq!(again.wishes().lists.keys().cloned().collect::<Vec<_>>(), [number(8), number(9)]);
+    assert_eq!(again.wishes().lists[&number(8)], entry(Standing::Allow, "Granny", "Sundays"));
+}
+
+#[test]
 fn an_edit_that_changes_nothing_writes_nothing() {
     let mut shelf = empty(1);
     let edit = Edit::SetEntry(number(1), entry(Standing::Allow, "Granny", ""));
@@ -219,9 +244,10 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
     let edit = prop_oneof![
         4 => (subject.clone(), standing, text, "(\\PC|\n){0,20}")
             .prop_map(|(s, standing, label, notes)| Edit::SetEntry(s, Entry { standing, label, notes })),
-        2 => subject.prop_map(Edit::RemoveEntry),
+        2 => subject.clone().prop_map(Edit::RemoveEntry),
+        1 => subject.prop_map(Edit::EraseEntry),
         1 => (region, verdict(), verdict()).prop_map(|(region, anonymous, invalid)| {
-            Edit::SetSettings(Settings { region: region.into(), anonymous, invalid })
+            Edit::SetSettings(Settings { region: region.into(), anonymous, invalid, ranges: invalid != Verdict::Block })
         }),
         1 => (home.clone(), text).prop_map(|(home, name)| Edit::NameNeighbour(home, name)),
         1 => home.prop_map(Edit::ForgetNeighbour),
@@ -237,7 +263,7 @@ fn model(edits: &[Edit]) -> Wishes {
             Edit::SetEntry(subject, e) => {
                 wishes.lists.insert(subject, Entry::tidy(e.standing, &e.label, &e.notes));
             }
-            Edit::RemoveEntry(subject) => drop(wishes.lists.remove(&subject)),
+            Edit::RemoveEntry(subject) | Edit::EraseEntry(subject) => drop(wishes.lists.remove(&subject)),
             Edit::SetSettings(settings) => wishes.settings = settings,
             Edit::NameNeighbour(home, name) => {
                 let name = meerkat_protocols::text::inert(&name);

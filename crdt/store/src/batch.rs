@@ -4,6 +4,7 @@ use meerkat_protocols::{
     batch::Write,
     facts::{Call, Seq},
     home::NodeNumber,
+    number::E164,
     time::Day,
     wishes::DocumentId,
 };
@@ -14,10 +15,13 @@ use crate::{
     calls::{DayRow, NumberRow},
     errors::Fault,
     file::Writing,
-    mail,
+    imports, mail,
+    restore::CALL_FLOOR,
+    schema,
     tables::{
-        CALL_DAYS, CALL_ENDS, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, CONTACTS, DOCUMENTS, NUMBERS, OWN_SLOTS, PEERS,
-        STATEMENTS, by_number_key, by_verdict_key, call_key, chunk_key, chunk_of, day_key, slot_key,
+        CALL_DAYS, CALL_ENDS, CALL_KEY_BYTES, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, CONTACTS, DOCUMENTS,
+        HASH_BYTES, META, NUMBERS, OWN_SLOTS, PEERS, STATEMENTS, by_number_key, by_verdict_key, call_key, chunk_key,
+        chunk_of, day_key, meta_key, seq_of, slot_key,
     },
 };
 
@@ -41,7 +45,37 @@ pub(crate) fn apply(writing: &Writing<'_>, node: NodeNumber, write: &Write) -> R
         Write::Letter(kept) => mail::put(writing, kept),
         Write::DropLetter(home, no) => mail::remove(writing, *home, *no),
         Write::Marks(home, marks) => mail::put_marks(writing, *home, marks),
+        Write::Import(id, bytes) => imports::put(writing, *id, bytes),
+        Write::DropImport(id) => imports::remove(writing, *id),
+        Write::ForgetNumber(number) => forget(writing, *number),
     }
+}
+
+/// Takes all calls from a number out of the log and out of what is counted.
+fn forget(writing: &Writing<'_>, number: E164) -> Result<(), Fault> {
+    let hash = writing.seal.hash("number", &number.digits().to_be_bytes());
+    let (first, last) =
+        (by_number_key(&hash, NodeNumber(0), Seq(0)), by_number_key(&hash, NodeNumber(u8::MAX), Seq(u64::MAX)));
+    let found: Vec<(NodeNumber, Seq)> = {
+        let index = writing.txn.open_table(CALLS_BY_NUMBER)?;
+        let rows = index.range::<&[u8; HASH_BYTES + CALL_KEY_BYTES]>(&first..=&last)?;
+        rows.map(|row| row.map(|(key, _)| (NodeNumber(key.value()[HASH_BYTES]), seq_of(key.value()))))
+            .collect::<Result<_, _>>()?
+    };
+    for (node, seq) in found {
+        let key = call_key(node, seq);
+        // What an index says is believed only if the call says the same.
+        if let Some(call) = writing.get::<_, Call>(&CALLS, &key)?.filter(|call| call.number == Some(number)) {
+            unlink(writing, &call)?;
+            writing.remove(&CALLS, &key)?;
+            writing.remove(&CALL_ENDS, &key)?;
+        }
+        writing.unindex(CALLS_BY_NUMBER, &by_number_key(&hash, node, seq))?;
+        // The newest call may be among them, and its sequence is not given again.
+        let floor: u64 = writing.get(&META, &meta_key(CALL_FLOOR))?.unwrap_or(0);
+        schema::raise_floor(writing, CALL_FLOOR, (seq.0 + 1).saturating_sub(floor))?;
+    }
+    writing.remove(&NUMBERS, &hash)
 }
 
 fn put_call(writing: &Writing<'_>, call: &Call) -> Result<(), Fault> {

@@ -16,6 +16,7 @@ mod calls;
 mod errors;
 mod file;
 mod folder;
+mod imports;
 mod mail;
 mod restore;
 mod schema;

@@ -19,7 +19,7 @@ use crate::{
     Reader, Store, batch,
     errors::{CommitError, Damaged, Fault, ReadError},
     file::{Next, Reading},
-    mail, schema,
+    imports, mail, schema,
     tables::{
         CALLS, CONTACTS, DOCUMENTS, HASH_BYTES, IDENTITY, META, OWN_SLOTS, PEERS, STATEMENTS, call_key, chunk_of,
         meta_key, seq_of, slot_of,
@@ -34,7 +34,7 @@ const MAX_NAMED: usize = 100;
 /// farther ahead than any batch is a decayed number.
 const MAX_SEQ_GAP: u64 = 1_024;
 /// Where the next sequence stands when the log has been emptied.
-const CALL_FLOOR: &str = "call floor";
+pub(crate) const CALL_FLOOR: &str = "call floor";
 
 /// What was stored, but for the statements, which are streamed by [`Reader::statements`].
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -49,6 +49,8 @@ pub struct Restored {
     pub contacts: Vec<Contact>,
     /// What is kept beside the letters exchanged with each home.
     pub marks: Vec<(HomeId, Marks)>,
+    /// The bytes of each import, by its id. One that lost a piece is left out.
+    pub imports: BTreeMap<u32, Vec<u8>>,
     /// The sequence of the next call.
     pub next_call: Seq,
     /// How many statements were given.
@@ -101,6 +103,7 @@ impl Reader {
             peers(reading, &mut restored)?;
             contacts(reading, &mut restored)?;
             mail::marks(reading, &mut restored)?;
+            imports::all(reading, &mut restored)?;
             restored.next_call = next_call(reading, self.handle.node(), &mut restored)?;
             Ok(())
         })?;

@@ -226,6 +226,16 @@ mod tests {
     }
 
     #[test]
+    fn a_file_from_before_there_were_imports_takes_them() {
+        let disk = Arc::new(Torn::new(1));
+        let store = open_with(&disk, &[]).unwrap();
+        assert!(store.write(|writing| Ok(writing.txn.delete_table(tables::IMPORTS.definition())?)).unwrap());
+        store.close().unwrap();
+        let store = open_with(&disk, MIGRATIONS).unwrap();
+        assert_eq!(store.reader().restore().unwrap().imports.len(), 0);
+    }
+
+    #[test]
     fn a_power_cut_between_steps_leaves_none_out_and_takes_none_twice() {
         for after in 0..60 {
             let disk = Arc::new(Torn::new(after));

@@ -76,6 +76,8 @@ pub(crate) const CONTACTS: Table<HASH_BYTES> = Table::new("contacts");
 pub(crate) const LETTERS: Table<LETTER_KEY_BYTES> = Table::new("letters");
 /// Hash of the home -> (home, what is kept beside its letters).
 pub(crate) const MARKS: Table<HASH_BYTES> = Table::new("letter_marks");
+/// Import, number of the piece -> a piece of the import's bytes.
+pub(crate) const IMPORTS: Table<8> = Table::new("imports");
 /// Hash of the caller's key -> (key, value).
 pub(crate) const ACCESS_USERS: Table<HASH_BYTES> = Table::new("access_users");
 /// As [`ACCESS_USERS`].
@@ -84,7 +86,7 @@ pub(crate) const ACCESS_SESSIONS: Table<HASH_BYTES> = Table::new("access_session
 pub(crate) const ACCESS_API_KEYS: Table<HASH_BYTES> = Table::new("access_api_keys");
 
 /// The names of all tables with sealed values, for their keys.
-pub(crate) const SEALED: [&str; 16] = [
+pub(crate) const SEALED: [&str; 17] = [
     META.name,
     IDENTITY.name,
     CALLS.name,
@@ -98,6 +100,7 @@ pub(crate) const SEALED: [&str; 16] = [
     CONTACTS.name,
     LETTERS.name,
     MARKS.name,
+    IMPORTS.name,
     ACCESS_USERS.name,
     ACCESS_SESSIONS.name,
     ACCESS_API_KEYS.name,
@@ -119,6 +122,7 @@ pub(crate) fn create_all(txn: &redb::WriteTransaction) -> Result<(), redb::Table
     txn.open_table(STATEMENTS.definition())?;
     txn.open_table(OWN_SLOTS.definition())?;
     txn.open_table(DOCUMENTS.definition())?;
+    txn.open_table(IMPORTS.definition())?;
     Ok(())
 }
 
@@ -193,6 +197,17 @@ pub(crate) fn letter_key(home: &Hash16, no: LetterNo) -> [u8; LETTER_KEY_BYTES] 
     concat(home, &no.0.to_be_bytes())
 }
 
+/// The key of a piece in [`IMPORTS`].
+pub(crate) fn piece_key(import: u32, n: u32) -> [u8; 8] {
+    concat(&import.to_be_bytes(), &n.to_be_bytes())
+}
+
+/// The import and number of a key of [`IMPORTS`].
+pub(crate) fn piece_of(key: [u8; 8]) -> (u32, u32) {
+    let word = u64::from_be_bytes(key);
+    (u32::try_from(word >> 32).unwrap_or(u32::MAX), u32::try_from(word & u64::from(u32::MAX)).unwrap_or(u32::MAX))
+}
+
 /// `a` and `b` as one key; their lengths add up to `N`.
 fn concat<const N: usize>(a: &[u8], b: &[u8]) -> [u8; N] {
     let mut key = [0; N];
@@ -213,6 +228,7 @@ mod tests {
         assert_eq!(seq_of(&keys[2]), Seq(256));
         assert_eq!(slot_of(slot_key(Kind::Vouch, Day(700))), Some((Kind::Vouch, Day(700))));
         assert_eq!(chunk_of(chunk_key(DocumentId::Lists, 70_000)), Some((DocumentId::Lists, 70_000)));
+        assert_eq!(piece_of(piece_key(7, 70_000)), (7, 70_000));
         assert_eq!(slot_of([9, 0, 0]), None);
         assert_eq!(chunk_of([9, 0, 0, 0, 0]), None);
         assert_eq!(&meta_key("schema")[..7], b"schema\0");

@@ -84,6 +84,12 @@ fn nth(n: u64) -> Batch {
     let kept = letter(n);
     all.push(Write::Marks(kept.home, Marks { read: kept.no, forgotten: Some(7) }));
     all.push(Write::Letter(Box::new(kept)));
+    if n % 8 == 3 {
+        // Two pieces and a bit, so that a cut can fall between them.
+        let import = u32::try_from(n % 3).unwrap();
+        all.push(Write::Import(import, Arc::new(n.to_be_bytes().repeat(17_000))));
+        all.push(Write::DropImport((import + 1) % 3));
+    }
     batch(all)
 }
 
@@ -98,6 +104,7 @@ struct Content {
     contacts: BTreeMap<Peer, Contact>,
     letters: BTreeMap<LetterNo, Kept>,
     marks: BTreeMap<HomeId, Marks>,
+    imports: BTreeMap<u32, Vec<u8>>,
 }
 
 impl Content {
@@ -117,7 +124,9 @@ impl Content {
                 Write::Letter(kept) => drop(content.letters.insert(kept.no, *kept)),
                 Write::DropLetter(_, no) => drop(content.letters.remove(&no)),
                 Write::Marks(home, marks) => drop(content.marks.insert(home, marks)),
-                Write::Call(_) | Write::CallEnd(_) => {}
+                Write::Import(id, bytes) => drop(content.imports.insert(id, bytes.to_vec())),
+                Write::DropImport(id) => drop(content.imports.remove(&id)),
+                Write::Call(_) | Write::CallEnd(_) | Write::ForgetNumber(_) => {}
             }
         }
         content
@@ -139,6 +148,7 @@ impl Content {
             contacts: restored.contacts.into_iter().map(|c| (c.peer(), c)).collect(),
             letters,
             marks: restored.marks.into_iter().collect(),
+            imports: restored.imports,
         }
     }
 }

@@ -115,6 +115,11 @@ impl Alarms {
         self.0.remove(&like.key()).map(|standing| standing.alarm)
     }
 
+    /// Whether an alarm with the key of this one stands.
+    pub(crate) fn has(&self, like: &Alarm) -> bool {
+        self.0.contains_key(&like.key())
+    }
+
     /// Those about something that was over when it was noticed, and that have stood long enough.
     pub(crate) fn over(&self, now: Now) -> Vec<Alarm> {
         let passing = |alarm: &Alarm| matches!(alarm, Alarm::FailedOpen | Alarm::WritesLost);

@@ -1,5 +1,6 @@
 //! What people of the home ask of the node, and what it answers.
 
+use meerkat_numberlists::{Import, ImportId};
 use meerkat_protocols::{
     facts::{Hundredths, Reason, Verdict},
     home::{Card, HomeId},
@@ -52,6 +53,21 @@ pub enum Command {
     Ping(Peer),
     /// Change a document: lists, settings, names.
     Edit(Edit),
+    /// Take in a list that somebody published.
+    Import {
+        /// The list, read.
+        import: Box<Import>,
+        /// Whether it takes the place of the one that has its name.
+        replace: bool,
+    },
+    /// Take an imported list back, with all that it said.
+    UndoImport(ImportId),
+    /// Forget the calls from a number and what is counted about it. Its entry on the lists and the own report are other
+    /// commands.
+    Forget {
+        /// In any spelling.
+        number: String,
+    },
 }
 
 impl Command {
@@ -214,6 +230,10 @@ pub enum Reply {
     },
     /// The change is made.
     Saved,
+    /// The list is imported under this id.
+    Imported(ImportId),
+    /// The calls are forgotten.
+    Forgotten(E164),
 }
 
 /// A command that was not carried out, and whose fault that is.
@@ -256,6 +276,15 @@ pub enum Refusal {
         "the change works now but could not be saved yet: {0}. It is tried again until it is saved; if the node stops before, it is lost"
     )]
     NotSavedYet(String),
+    /// Another import has the name.
+    #[error("another imported list is called so: choose another name, or say that this is a newer version of it")]
+    NameTaken,
+    /// There is no room for another import.
+    #[error("{0}")]
+    ImportsFull(String),
+    /// No such import.
+    #[error("there is no such imported list")]
+    NoSuchImport,
     /// More is asked at once than the node answers.
     #[error("the node is busy: try again in a moment")]
     Busy,
@@ -282,6 +311,9 @@ impl Refusal {
             Self::Pinned(_) => "pinned",
             Self::Invalid(_) => "invalid",
             Self::NotSavedYet(_) => "not_saved_yet",
+            Self::NameTaken => "name_taken",
+            Self::ImportsFull(_) => "imports_full",
+            Self::NoSuchImport => "no_such_import",
             Self::Busy => "busy",
             Self::ClockNotSet => "clock_not_set",
         }

@@ -346,6 +346,9 @@ fn is_expendable(write: &Write, own: HomeId) -> bool {
         | Write::DropContact(_)
         | Write::Letter(_)
         | Write::DropLetter(..)
-        | Write::Marks(..) => false,
+        | Write::Marks(..)
+        | Write::Import(..)
+        | Write::DropImport(_)
+        | Write::ForgetNumber(_) => false,
     }
 }

@@ -24,6 +24,10 @@ pub enum Event {
     ListsChanged(Subject),
     /// The home's settings were changed.
     SettingsChanged,
+    /// A list was imported or taken back.
+    ImportsChanged,
+    /// The calls from a number were forgotten.
+    NumberForgotten(E164),
     /// This home reported a number.
     ReportMade(E164),
     /// This home took a report back.

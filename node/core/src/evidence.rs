@@ -275,6 +275,35 @@ impl Evidence {
         live.map(|(s, category)| LiveReport { home: s.home, category, day: s.day }).collect()
     }
 
+    /// The numbers that a home reported as unwanted on this day or later, whatever it says of them now.
+    pub(crate) fn unwanted_since(&self, home: HomeNo, since: Day) -> impl Iterator<Item = E164> + '_ {
+        let reports = self.reports.range((home, since, 0)..=(home, Day(u16::MAX), u8::MAX));
+        reports.filter_map(|(home, day, slot)| {
+            let sequence = Sequence { day: *day, home: *home, kind: Kind::Report, slot: *slot };
+            match self.stated.get(&sequence)?.content {
+                Content::Report(number) => Some(number),
+                Content::Vouch(_) | Content::Retraction(_) => None,
+            }
+        })
+    }
+
+    /// The homes that call a number unwanted, of those that count, each with the day on which it first spoke of it.
+    pub(crate) fn unwanted(
+        &self,
+        number: E164,
+        counts: impl Fn(HomeNo) -> bool,
+    ) -> impl Iterator<Item = (HomeNo, Day)> {
+        let mut said: BTreeMap<HomeNo, (Day, Sequence, Category)> = BTreeMap::new();
+        for (sequence, category) in self.stated_on(number).filter(|(sequence, _)| counts(sequence.home)) {
+            let first = said.get(&sequence.home).map_or(sequence.day, |(first, ..)| *first);
+            said.insert(sequence.home, (first, sequence, category));
+        }
+        let unwanted = move |sequence: &Sequence, category| category != Category::Legit && self.is_live(sequence);
+        said.into_iter()
+            .filter(move |(_, (_, sequence, category))| unwanted(sequence, *category))
+            .map(|(home, (first, ..))| (home, first))
+    }
+
     /// The slot of a home's live report on a number.
     pub(crate) fn report_slot(&self, home: HomeNo, number: E164) -> Option<(Day, u8)> {
         let latest = self.sequences(number).filter(|s| s.home == home).last()?;

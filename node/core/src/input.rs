@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use meerkat_numberlists::Import;
 use meerkat_protocols::{
     batch::{BatchId, Write},
     chance::Chance,
@@ -97,4 +98,6 @@ pub struct Restored {
     pub contacts: Vec<Contact>,
     /// Chance for this run, not stored: what the node draws for invites and meetings.
     pub chance: Chance,
+    /// The imported lists, by their ids.
+    pub imports: Vec<(u32, Import)>,
 }

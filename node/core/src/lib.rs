@@ -21,6 +21,7 @@ mod engine;
 mod event;
 mod evidence;
 mod exchanges;
+mod imports;
 mod input;
 mod neighbourhood;
 mod node;
@@ -29,6 +30,7 @@ mod pace;
 mod people;
 mod phone;
 mod presence;
+mod ranges;
 mod score;
 mod screening;
 mod snapshot;
@@ -45,6 +47,7 @@ pub use event::Event;
 pub use exchanges::{
     ExchangeInput, ExchangeNews, ExchangeOutput, ExchangeState, Exchanges, Notice, Taken, UnderWay, Unwanted,
 };
+pub use imports::ImportState;
 pub use input::{Done, Identity, Input, JobId, Restored};
 pub use node::Node;
 pub use output::{Job, Output, Promise, Urgency};

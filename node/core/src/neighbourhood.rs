@@ -262,6 +262,7 @@ impl Node {
     pub(crate) fn accepted(&mut self, now: Now, statement: &Statement, inserted: Inserted) {
         self.neighbours = None;
         self.drop_given_up();
+        self.ranges.outdated(now);
         match (inserted, statement.body) {
             (Inserted::Equivocation, _) | (Inserted::New, Body::Retraction { kind: Kind::Vouch, .. }) => self.walk(now),
             (Inserted::New, Body::Vouch(_)) => {

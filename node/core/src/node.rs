@@ -2,13 +2,14 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use meerkat_numberlists::{Image, ImportId};
 use meerkat_protocols::{
     chance::Chance,
     home::{Card, HomeId},
     number::{Caller, Region},
     phone::Verstat,
     statement::{Read, Sealed},
-    time::Now,
+    time::{Day, Now},
     wishes::{Lists, NeighbourNames, Settings},
 };
 
@@ -21,12 +22,14 @@ use crate::{
     event::Event,
     evidence::{Evidence, HomeNo, Inserted},
     exchanges::{Notice, set_of},
+    imports::{self, ImportState},
     input::{Done, Identity, Input, JobId, Restored},
     neighbourhood::Mesh,
     output::{Job, Output},
     people::Edits,
     phone::Calls,
     presence::Presence,
+    ranges::Ranges,
     score::{Tally, View},
     screening::{self, Decision},
     snapshot::{Counts, Neighbour, Snapshot},
@@ -54,6 +57,9 @@ pub struct Node {
     pub(crate) speaker: Speaker,
     pub(crate) edits: Edits,
     pub(crate) calls: Calls,
+    pub(crate) image: Image,
+    pub(crate) imports: Arc<Vec<ImportState>>,
+    pub(crate) ranges: Ranges,
     pub(crate) mesh: Mesh,
     pub(crate) direct: Direct,
     pub(crate) contacts: Contacts,
@@ -89,6 +95,9 @@ impl Node {
             speaker: Speaker::with_slots(restored.own_slots),
             edits: Edits::new(),
             calls: Calls::starting_at(restored.next_call),
+            image: Image::default(),
+            imports: Arc::default(),
+            ranges: Ranges::default(),
             mesh: Mesh::default(),
             direct: Direct::default(),
             contacts: Contacts::restored(restored.contacts),
@@ -103,6 +112,12 @@ impl Node {
             identity,
         };
         node.use_settings(wishes.settings);
+        for (id, import) in restored.imports {
+            // They fitted when they were taken in.
+            if node.image.restore(ImportId(id), import).is_ok() {
+                node.imports = imports::list(&node.image);
+            }
+        }
         node
     }
 
@@ -128,6 +143,7 @@ impl Node {
         self.look_at_clock(now);
         self.tick(now);
         self.tell_day(now);
+        self.find_ranges(now);
     }
 
     /// Takes in one thing that happened. What is to be done about it is drained by [`Node::poll_output`].
@@ -157,6 +173,9 @@ impl Node {
             if self.graph.due_ms().is_some_and(|due| due <= now.mono_ms) {
                 self.rank();
             }
+            if self.ranges.due_ms().is_some_and(|due| due <= now.mono_ms) {
+                self.find_ranges(now);
+            }
         }
     }
 
@@ -168,7 +187,7 @@ impl Node {
     /// When the node wants to be woken, in milliseconds of the monotonic clock.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<u64> {
-        let due = [Some(self.hourly_at_ms), self.graph.due_ms(), self.presence.due_ms()];
+        let due = [Some(self.hourly_at_ms), self.graph.due_ms(), self.ranges.due_ms(), self.presence.due_ms()];
         due.into_iter().flatten().min()
     }
 
@@ -187,6 +206,7 @@ impl Node {
             pinned: self.pinned.clone(),
             lists: Arc::clone(&self.lists),
             neighbours: self.neighbours.clone().unwrap_or_default(),
+            imports: Arc::clone(&self.imports),
             vouches_left: MAX_VOUCHES.saturating_sub(self.reach.own().len()),
             contacts: self.list_contacts(),
             peers: self.mesh.peers.values().cloned().collect(),
@@ -225,7 +245,8 @@ impl Node {
     /// How a call from this caller is decided now.
     pub(crate) fn decide(&self, now: Now, caller: &Caller, verstat: Option<Verstat>) -> Decision {
         screening::decide(caller, verstat, &self.lists, &self.settings, |number| {
-            Tally::of(&self.evidence.reports(number), self.view(now))
+            let tally = Tally::of(&self.evidence.reports(number), self.view(now));
+            (tally, self.published(now, number))
         })
     }
 
@@ -237,6 +258,11 @@ impl Node {
     /// Ranks the homes that vouches lead to, if that has changed.
     pub(crate) fn rank(&mut self) {
         self.graph.refresh(&self.evidence, self.own);
+    }
+
+    /// Finds out which blocks of numbers are hot. While the clock is not set none is.
+    pub(crate) fn find_ranges(&mut self, now: Now) {
+        self.ranges.refresh(&self.evidence, self.graph.graph(), now.day().unwrap_or(Day(0)));
     }
 
     pub(crate) fn use_settings(&mut self, settings: Settings) {
@@ -263,6 +289,11 @@ impl Node {
         }
     }
 
+    /// Whether an alarm with the key of this one stands.
+    pub(crate) fn stands(&self, like: &Alarm) -> bool {
+        self.alarms.has(like)
+    }
+
     pub(crate) fn clear(&mut self, like: &Alarm) {
         if let Some(alarm) = self.alarms.clear(like) {
             self.put(Output::Event(Event::AlarmCleared(alarm)));
@@ -283,6 +314,7 @@ impl Node {
             return;
         }
         self.hourly_at_ms = now.mono_ms + HOUR_MS;
+        self.ranges.outdated(now);
         if self.calendar.day(now).is_none() {
             self.recall_day(now);
         }

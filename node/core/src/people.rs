@@ -50,6 +50,9 @@ impl Node {
             Command::Check(text) => {
                 // A person can wait for what a ringing call does not.
                 self.rank();
+                if self.ranges.due_ms().is_some() {
+                    self.find_ranges(now);
+                }
                 let assessment = self.assess(now, &text);
                 self.put(Output::Reply(id, Ok(Reply::Checked(Box::new(assessment)))));
                 Ok(())
@@ -71,6 +74,9 @@ impl Node {
                 Ok(())
             }
             Command::Edit(edit) => self.edit(Some(id), edit),
+            Command::Import { import, replace } => self.import(id, *import, replace),
+            Command::UndoImport(import) => self.undo_import(id, import),
+            Command::Forget { number } => self.typed(&number).map(|n| self.forget(id, n)),
         };
         if let Err(refusal) = done {
             self.put(Output::Reply(id, Err(refusal)));
@@ -79,6 +85,14 @@ impl Node {
 
     fn typed(&self, text: &str) -> Result<E164, Refusal> {
         parse_typed(text, self.region).map_err(|e| Refusal::NotANumber(e.to_string()))
+    }
+
+    /// Forgets the calls from a number, those that wait to be written included.
+    fn forget(&mut self, id: CommandId, number: E164) {
+        self.calls.forget(number);
+        self.put(Output::Write(Write::ForgetNumber(number), Urgency::Now));
+        self.put(Output::AfterCommit(Promise::Event(Event::NumberForgotten(number))));
+        self.put(Output::AfterCommit(Promise::Reply(id, Reply::Forgotten(number))));
     }
 
     /// How a call from this text would be decided now, with all that is known.
@@ -90,10 +104,18 @@ impl Node {
             Caller::Special(_) | Caller::Internal(_) | Caller::Anonymous | Caller::Invalid(_) => Vec::new(),
         };
         let view = self.view(now);
+        let listed = match caller {
+            Caller::Number(number) => self.published(now, number).weight,
+            Caller::Special(_) | Caller::Internal(_) | Caller::Anonymous | Caller::Invalid(_) => 0,
+        };
         let (tally, (mut claims, through)) = Tally::looking(&reports, view, |support, contradiction| {
             (self.claims(&reports, view, [support, contradiction]), self.through(support, contradiction))
         });
-        let by_evidence = matches!(caller, Caller::Number(_)) && decision.by == BlockedBy::Neighbours;
+        let tally = tally.with_lists(listed);
+        // Where the block of numbers decides, no word about the number would change it as if it did not.
+        let by_evidence = matches!(caller, Caller::Number(_))
+            && decision.by == BlockedBy::Neighbours
+            && decision.verdict == tally.verdict();
         let confirmations = claims.iter().filter(|c| c.weight > 0 && !c.own && c.category != Category::Legit).count();
         claims.truncate(Assessment::MAX_CLAIMS);
         Assessment {
@@ -103,7 +125,7 @@ impl Node {
             risk: decision.risk,
             reputation: tally.reputation(),
             confirmations: u16::try_from(confirmations).unwrap_or(u16::MAX),
-            evidence: hundredths(tally.weighed.evidence()),
+            evidence: hundredths(tally.evidence()),
             through,
             changes: if by_evidence { tally.changes() } else { Vec::new() },
             claims,
@@ -224,7 +246,7 @@ impl Node {
                 let full = self.names.len() >= MAX_NAMES && !self.names.contains_key(home);
                 if full { Err(Refusal::ListsFull) } else { Ok(()) }
             }
-            Edit::RemoveEntry(_) | Edit::ForgetNeighbour(_) => Ok(()),
+            Edit::RemoveEntry(_) | Edit::EraseEntry(_) | Edit::ForgetNeighbour(_) => Ok(()),
         }
     }
 
@@ -269,7 +291,7 @@ impl Node {
                 Arc::make_mut(&mut self.lists).insert(subject.clone(), entry);
                 Event::ListsChanged(subject)
             }
-            Edit::RemoveEntry(subject) => {
+            Edit::RemoveEntry(subject) | Edit::EraseEntry(subject) => {
                 Arc::make_mut(&mut self.lists).remove(&subject);
                 Event::ListsChanged(subject)
             }
@@ -304,6 +326,6 @@ fn tidy(edit: Edit) -> Edit {
         Edit::NameNeighbour(home, name) => {
             Edit::NameNeighbour(home, text::inert(&name).chars().take(MAX_LABEL_CHARS).collect())
         }
-        other @ (Edit::RemoveEntry(_) | Edit::SetSettings(_) | Edit::ForgetNeighbour(_)) => other,
+        other @ (Edit::RemoveEntry(_) | Edit::EraseEntry(_) | Edit::SetSettings(_) | Edit::ForgetNeighbour(_)) => other,
     }
 }

@@ -62,6 +62,11 @@ impl Calls {
         self.received.contains(&number)
     }
 
+    /// Forgets that it rang.
+    pub(crate) fn forget(&mut self, number: E164) {
+        self.received.remove(&number);
+    }
+
     fn take_seq(&mut self) -> Seq {
         let seq = self.next;
         self.next = Seq(seq.0 + 1);

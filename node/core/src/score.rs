@@ -66,6 +66,8 @@ pub(crate) struct Tally {
     by_category: [u32; 4],
     /// What this home calls it, in the weights but told apart: a person is not one of their own neighbours.
     own: Option<Category>,
+    /// What imported lists weigh against it, in hundredths. They mark a call, and no block rests on them.
+    listed: u32,
 }
 
 impl Tally {
@@ -118,11 +120,31 @@ impl Tally {
         (tally, seen)
     }
 
+    /// With the word of the imported lists, all together at most a whole one.
+    pub(crate) fn with_lists(self, weight: u32) -> Self {
+        Self { listed: weight.min(WHOLE), plain: self.plain && (weight == 0 || weight == WHOLE), ..self }
+    }
+
+    /// The evidence against, in hundredths: what marks a call.
+    pub(crate) fn evidence(self) -> u32 {
+        trust::evidence(self.weighed.against + self.listed, self.weighed.legit)
+    }
+
+    /// Whether lists alone are why the call is marked.
+    pub(crate) fn by_lists(self) -> bool {
+        self.verdict() == Verdict::Challenge && !self.weighed.marks()
+    }
+
+    /// Whether homes that count say that the number is legitimate, with the weight of a whole word.
+    pub(crate) fn vindicated(self) -> bool {
+        self.weighed.legit >= WHOLE
+    }
+
     /// What the evidence alone decides.
     pub(crate) fn verdict(self) -> Verdict {
         if self.weighed.blocks() {
             Verdict::Block
-        } else if self.weighed.marks() {
+        } else if self.evidence() >= CHALLENGE_AT {
             Verdict::Challenge
         } else {
             Verdict::Allow
@@ -147,7 +169,7 @@ impl Tally {
             reasons.push(Reason::NothingKnown);
         }
         if !self.plain {
-            let hundredths = u16::try_from(self.weighed.evidence()).unwrap_or(u16::MAX);
+            let hundredths = u16::try_from(self.evidence()).unwrap_or(u16::MAX);
             reasons.push(Reason::Evidence { hundredths });
         }
         if self.weighed.evidence() >= BLOCK_AT && self.verdict() != Verdict::Block {
@@ -160,7 +182,7 @@ impl Tally {
     pub(crate) fn changes(self) -> Vec<Change> {
         let (weighed, verdict) = (self.weighed, self.verdict());
         let rises = match verdict {
-            Verdict::Allow => Some((Verdict::Challenge, CHALLENGE_AT - weighed.evidence())),
+            Verdict::Allow => Some((Verdict::Challenge, CHALLENGE_AT - self.evidence())),
             Verdict::Challenge => Some((Verdict::Block, BLOCK_AT - weighed.to_block())),
             Verdict::Block => None,
         };
@@ -170,7 +192,7 @@ impl Tally {
             .collect();
         let (to, support, least) = match verdict {
             Verdict::Allow => return changes,
-            Verdict::Challenge => (Verdict::Allow, weighed.against, CHALLENGE_AT),
+            Verdict::Challenge => (Verdict::Allow, weighed.against + self.listed, CHALLENGE_AT),
             Verdict::Block => (Verdict::Challenge, weighed.spread, BLOCK_AT),
         };
         let can_fall = support - support / 2 < least;
@@ -191,7 +213,8 @@ impl Tally {
     /// The weights as whole words.
     fn words(self) -> (f64, f64) {
         let whole = f64::from(WHOLE);
-        (f64::from(self.weighed.against) / whole, f64::from(self.weighed.legit) / whole)
+        let against = self.weighed.against + self.listed;
+        (f64::from(against) / whole, f64::from(self.weighed.legit) / whole)
     }
 
     /// How suspicious a call looks: the lower end of Wilson's interval for the share of those against.
@@ -277,6 +300,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn lists_mark_a_call_and_no_block_rests_on_them() {
+        let listed = |against, legit| tally(against, legit).with_lists(100);
+        for (against, legit, verdict) in [
+            (0, 0, Verdict::Challenge),
+            (1, 0, Verdict::Challenge),
+            (2, 0, Verdict::Challenge),
+            (3, 0, Verdict::Block),
+            // One neighbour's "legitimate" takes it off again.
+            (0, 1, Verdict::Allow),
+        ] {
+            assert_eq!(listed(against, legit).verdict(), verdict, "{against} against, {legit} legit");
+        }
+        assert!(listed(0, 0).by_lists() && !listed(1, 0).by_lists());
+        // However much is said of lists, it is one word; two neighbours and a list are no block that lacks a way.
+        assert_eq!(tally(2, 0).with_lists(900).evidence(), 300);
+        assert!(!listed(2, 0).reasons().contains(&Reason::OneWay));
+        assert_eq!(listed(0, 0).changes()[1], Change::Falls { to: Verdict::Allow, by: 1 });
     }
 
     #[test]

@@ -7,7 +7,7 @@ use meerkat_protocols::{
     wishes::{Lists, MIN_PREFIX_DIGITS, Settings, Standing, Subject},
 };
 
-use crate::score::Tally;
+use crate::{imports::Published, score::Tally};
 
 /// What was decided, and why.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,14 +31,14 @@ pub(crate) fn decide(
     verstat: Option<Verstat>,
     lists: &Lists,
     settings: &Settings,
-    tally: impl FnOnce(E164) -> Tally,
+    known: impl FnOnce(E164) -> (Tally, Published),
 ) -> Decision {
     match caller {
         Caller::Special(_) => Decision::own(Verdict::Allow, Reason::SpecialNumber, Hundredths::NONE),
         Caller::Internal(_) => Decision::own(Verdict::Allow, Reason::InternalCall, Hundredths::NONE),
         Caller::Anonymous => by_policy(settings.anonymous, Reason::Anonymous),
         Caller::Invalid(_) => by_policy(settings.invalid, Reason::Invalid),
-        Caller::Number(number) => by_own_list(*number, lists).unwrap_or_else(|| by_evidence(tally(*number), verstat)),
+        Caller::Number(number) => by_own_list(*number, lists).unwrap_or_else(|| by_evidence(known(*number), verstat)),
     }
 }
 
@@ -66,9 +66,11 @@ fn by_own_list(number: E164, lists: &Lists) -> Option<Decision> {
     })
 }
 
-fn by_evidence(tally: Tally, verstat: Option<Verstat>) -> Decision {
+fn by_evidence((tally, published): (Tally, Published), verstat: Option<Verstat>) -> Decision {
+    let tally = tally.with_lists(published.weight);
     let mut decision =
         Decision { verdict: tally.verdict(), by: BlockedBy::Neighbours, reasons: tally.reasons(), risk: tally.risk() };
+    by_lists(&mut decision, tally, published);
     match verstat {
         Some(Verstat::Failed) => {
             // The number may be borrowed, so what neighbours say of its owner may not be about this caller; ringing,
@@ -83,18 +85,38 @@ fn by_evidence(tally: Tally, verstat: Option<Verstat>) -> Decision {
     decision
 }
 
+/// Adds what imported lists say, and what is known of the numbers beside this one.
+fn by_lists(decision: &mut Decision, tally: Tally, published: Published) {
+    if let Some(listed) = published.listed {
+        decision.reasons.retain(|reason| *reason != Reason::NothingKnown);
+        let at = if tally.by_lists() { 0 } else { decision.reasons.len() };
+        decision.reasons.insert(at, listed);
+    }
+    // A block says nothing about the one who calls: a home that counts and knows the number knows better.
+    if let Some(hot) = published.hot.filter(|_| !tally.vindicated()) {
+        let decides = decision.verdict < Verdict::Challenge;
+        decision.verdict = decision.verdict.max(Verdict::Challenge);
+        decision.reasons.insert(if decides { 0 } else { decision.reasons.len() }, hot);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::trust::Weighed;
-    use meerkat_protocols::wishes::Entry;
+    use meerkat_protocols::{statement::Category, wishes::Entry};
 
     fn number(digits: u64) -> E164 {
         E164::from_digits(digits).expect("a number")
     }
 
     fn decide_number(digits: u64, lists: &Lists, tally: Tally) -> Decision {
-        decide(&Caller::Number(number(digits)), None, lists, &Settings::default(), |_| tally)
+        decide(&Caller::Number(number(digits)), None, lists, &Settings::default(), |_| (tally, Published::default()))
+    }
+
+    fn published(weight: u32, hot: bool) -> Published {
+        let listed = Reason::Listed { list: "FTC".into(), more: 0, category: Category::Scam, count: 3 };
+        Published { weight, listed: (weight > 0).then_some(listed), hot: hot.then_some(Reason::HotRange(None)) }
     }
 
     fn reported() -> Tally {
@@ -111,6 +133,32 @@ mod tests {
         let decision = decide_number(4_930_901_820, &lists, reported());
         assert_eq!((decision.verdict, &decision.reasons[0]), (Verdict::Allow, &Reason::OwnAllow(None)));
         assert_eq!(decide_number(4_930_901_821, &lists, reported()).verdict, Verdict::Block);
+    }
+
+    #[test]
+    fn lists_and_hot_blocks_mark_a_call_and_own_lists_win() {
+        let mut lists = Lists::new();
+        lists.insert(Subject::Number(number(4_930_901_820)), Entry::tidy(Standing::Allow, "", ""));
+        let with = |digits, tally: Tally, published: Published| {
+            let caller = Caller::Number(number(digits));
+            let decision = decide(&caller, None, &lists, &Settings::default(), |_| (tally, published));
+            let codes: Vec<_> = decision.reasons.iter().map(Reason::code).collect();
+            (decision.verdict, codes.join(" "))
+        };
+        let said = |verdict, codes: &str| (verdict, codes.to_owned());
+        let nobody = Tally::default;
+        assert_eq!(with(4_930_901_820, nobody(), published(100, true)), said(Verdict::Allow, "own_allow"));
+        assert_eq!(with(4_930_901_821, nobody(), published(100, false)).0, Verdict::Challenge);
+        assert!(with(4_930_901_821, nobody(), published(100, false)).1.starts_with("listed"));
+        assert!(with(4_930_901_821, nobody(), published(0, true)).1.starts_with("hot_range nothing_known"));
+        // Neither makes a block, and neither hides who does.
+        let (verdict, codes) = with(4_930_901_821, reported(), published(100, true));
+        assert!(verdict == Verdict::Block && codes.ends_with("listed hot_range"), "{codes}");
+        // Who knows the number knows better than who knows its block.
+        let weighed = Weighed { against: 0, spread: 0, legit: 100 };
+        let mut known = nobody();
+        known.weighed = weighed;
+        assert_eq!(with(4_930_901_821, known, published(0, true)).0, Verdict::Allow);
     }
 
     #[test]
@@ -136,8 +184,10 @@ mod tests {
     #[test]
     fn a_failed_signature_marks_and_a_passed_one_whitewashes_nothing() {
         let caller = Caller::Number(number(4_930_901_820));
-        let with =
-            |verstat, tally| decide(&caller, Some(verstat), &Lists::new(), &Settings::default(), |_| tally).verdict;
+        let with = |verstat, tally| {
+            decide(&caller, Some(verstat), &Lists::new(), &Settings::default(), |_| (tally, Published::default()))
+                .verdict
+        };
         assert_eq!(with(Verstat::Failed, Tally::default()), Verdict::Challenge);
         assert_eq!(with(Verstat::Passed, reported()), Verdict::Block);
     }
@@ -145,7 +195,7 @@ mod tests {
     #[test]
     fn hidden_and_impossible_numbers_follow_the_settings() {
         let settings = Settings { anonymous: Verdict::Block, invalid: Verdict::Allow, ..Settings::default() };
-        let decide = |caller| decide(&caller, None, &Lists::new(), &settings, |_| Tally::default()).verdict;
+        let decide = |caller| decide(&caller, None, &Lists::new(), &settings, |_| Default::default()).verdict;
         assert_eq!(decide(Caller::Anonymous), Verdict::Block);
         assert_eq!(decide(Caller::Invalid("1".into())), Verdict::Allow);
         assert_eq!(decide(Caller::Special("112".into())), Verdict::Allow);

@@ -12,7 +12,7 @@ use meerkat_protocols::{
     wishes::{Lists, Settings},
 };
 
-use crate::{alarms::Alarm, exchanges::ExchangeState};
+use crate::{alarms::Alarm, exchanges::ExchangeState, imports::ImportState};
 
 /// A neighbour's home that this home answers for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,8 @@ pub struct Snapshot {
     pub lists: Arc<Lists>,
     /// The neighbours this home answers for, by name.
     pub neighbours: Arc<Vec<Neighbour>>,
+    /// The imported lists, the oldest first.
+    pub imports: Arc<Vec<ImportState>>,
     /// How many more it may answer for.
     pub vouches_left: usize,
     /// The nodes of neighbours' homes.

@@ -4,6 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use meerkat_core::{Engine, ExchangeInput, Exchanges, Identity, Input, Restored};
 use meerkat_documents::Shelf;
+use meerkat_numberlists::Import;
 use meerkat_protocols::{chance::Chance, facts::Place, home::NodeNumber, wishes::Wishes};
 use meerkat_store::{CheckError, DataKey, Folder, Options, Reader, Store};
 use tokio::sync::{mpsc, watch};
@@ -131,6 +132,11 @@ fn read(
     }
     let (wishes, pinned) = pin(shelf.wishes().clone(), pins);
     let own_slots = found.own_slots.iter().map(|&(kind, day, next)| ((kind, day), next)).collect();
+    let found_imports = std::mem::take(&mut found.imports);
+    let count = found_imports.len();
+    let imports: Vec<_> =
+        found_imports.into_iter().filter_map(|(id, bytes)| Some((id, Import::from_bytes(&bytes).ok()?))).collect();
+    found.damaged += count - imports.len();
     let mut engine = Engine::new(
         identity,
         Restored {
@@ -140,6 +146,7 @@ fn read(
             next_call: found.next_call,
             contacts: std::mem::take(&mut found.contacts),
             chance: Chance::of(chance),
+            imports,
         },
     );
     let mut exchanges = Exchanges::new(u64::from_le_bytes(seed));

@@ -42,7 +42,13 @@ pub struct Tuning {
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { half_life_days: 1.5, exchange_share: 0.2, hot_at: 1.3, max_hot_share: 0.0049, most_by_one: f64::INFINITY }
+        Self {
+            half_life_days: 1.5,
+            exchange_share: 0.2,
+            hot_at: 1.3,
+            max_hot_share: 0.0049,
+            most_by_one: f64::INFINITY,
+        }
     }
 }
 

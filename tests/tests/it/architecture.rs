@@ -14,9 +14,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("meerkat-numberlists", &["meerkat-protocols"]),
     ("meerkat-documents", &["meerkat-protocols"]),
     ("meerkat-store", &["meerkat-protocols"]),
-    ("meerkat-core", &["meerkat-protocols", "meerkat-reconcile"]),
+    ("meerkat-core", &["meerkat-protocols", "meerkat-numberlists", "meerkat-reconcile"]),
     ("meerkat-sip", &["meerkat-protocols"]),
-    ("meerkat-web", &["meerkat-protocols", "meerkat-core", "meerkat-store"]),
+    ("meerkat-web", &["meerkat-protocols", "meerkat-numberlists", "meerkat-core", "meerkat-store"]),
     ("meerkat", BELOW_THE_DAEMON),
     ("meerkat-tests", EVERYTHING_BUILT),
     ("xtask", &[]),
@@ -24,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 const BELOW_THE_DAEMON: &[&str] = &[
     "meerkat-protocols",
+    "meerkat-numberlists",
     "meerkat-network",
     "meerkat-documents",
     "meerkat-store",
@@ -34,6 +35,7 @@ const BELOW_THE_DAEMON: &[&str] = &[
 
 const EVERYTHING_BUILT: &[&str] = &[
     "meerkat-protocols",
+    "meerkat-numberlists",
     "meerkat-reconcile",
     "meerkat-network",
     "meerkat-documents",

@@ -39,6 +39,12 @@ pub(crate) enum What {
     ListsChanged(ChangedSubject),
     #[serde(rename = "settings.changed")]
     SettingsChanged(Nothing),
+    /// A list was imported or taken back.
+    #[serde(rename = "imports.changed")]
+    ImportsChanged(Nothing),
+    /// Calls were erased, and with them what these events told of them.
+    #[serde(rename = "calls.erased")]
+    CallsErased(Nothing),
     #[serde(rename = "report.made")]
     ReportMade(AboutNumber),
     #[serde(rename = "report.retracted")]
@@ -147,6 +153,8 @@ impl What {
             Core::CallSaved(seq) => Self::CallSaved(SavedCall { seq: seq.0 }),
             Core::ListsChanged(subject) => Self::ListsChanged(ChangedSubject { subject: subject.key() }),
             Core::SettingsChanged => Self::SettingsChanged(Nothing {}),
+            Core::ImportsChanged => Self::ImportsChanged(Nothing {}),
+            Core::NumberForgotten(_) => Self::CallsErased(Nothing {}),
             Core::ReportMade(n) => Self::ReportMade(number(n)),
             Core::ReportRetracted(n) => Self::ReportRetracted(number(n)),
             Core::ReportReceived(n) => Self::ReportReceived(number(n)),
@@ -174,6 +182,8 @@ impl What {
             Self::CallSaved(_) => "call.saved",
             Self::ListsChanged(_) => "lists.changed",
             Self::SettingsChanged(_) => "settings.changed",
+            Self::ImportsChanged(_) => "imports.changed",
+            Self::CallsErased(_) => "calls.erased",
             Self::ReportMade(_) => "report.made",
             Self::ReportRetracted(_) => "report.retracted",
             Self::ReportReceived(_) => "report.received",

@@ -80,8 +80,20 @@ impl EventLog {
 
     /// Adds an event and returns its id. Waits for nobody.
     pub fn push(&self, event: &Core) -> u64 {
+        if let Core::NumberForgotten(number) = event {
+            self.forget(&number.reveal());
+        }
         let lists = Arc::clone(&self.0.snapshot.borrow().lists);
         self.write((self.0.clock)().wall, What::of(event, &lists))
+    }
+
+    /// Empties the events that name a number. Their ids stay, so that no reader finds a gap.
+    fn forget(&self, number: &str) {
+        let what = What::CallsErased(Nothing {});
+        for entry in self.ring().entries.iter_mut().filter(|entry| entry.json.contains(number)) {
+            let emptied = Event { id: entry.id, at: None, what: what.clone() };
+            (entry.kind, entry.json) = (what.kind(), json(&emptied));
+        }
     }
 
     /// Ends all readers: the node stops.

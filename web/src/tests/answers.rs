@@ -210,13 +210,16 @@ async fn settings_say_what_is_pinned_and_refuse_to_change_it() {
     let browser = site.admin().await;
     site.snapshot.send_modify(|s| Arc::make_mut(s).pinned = vec!["region".into()]);
     let path = "/api/v1/settings";
-    let body = |region: &str| json!({"region": region, "anonymous": "block", "invalid": "allow"});
+    let body = |region: &str| json!({"region": region, "anonymous": "block", "invalid": "allow", "ranges": false});
     let pinned = put(&site, &browser, path, &body("AT")).await;
     assert_eq!((pinned.code(), pinned.json()["field"].clone()), ((409, "pinned".into()), json!("region")));
     let wrong = put(&site, &browser, path, &body("XX")).await;
     assert_eq!((wrong.code(), wrong.json()["field"].clone()), ((422, "invalid".into()), json!("region")));
     let set = put(&site, &browser, path, &body("de")).await.json();
-    assert_eq!(set, json!({"region": "DE", "anonymous": "block", "invalid": "allow", "pinned": ["region"]}));
+    assert_eq!(
+        set,
+        json!({"region": "DE", "anonymous": "block", "invalid": "allow", "ranges": false, "pinned": ["region"]})
+    );
     assert_eq!(ask(&site, &browser, path).await.json(), set);
 }
 

@@ -4,6 +4,8 @@ mod access;
 mod answers;
 mod assets;
 mod doors;
+mod imports;
 mod lookup;
+mod records;
 mod roles;
 mod sites;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 fn settings(builder: axum::http::request::Builder) -> Request<Body> {
-    with_json(builder, &json!({"region": "AT", "anonymous": "allow", "invalid": "allow"}))
+    with_json(builder, &json!({"region": "AT", "anonymous": "allow", "invalid": "allow", "ranges": true}))
 }
 
 fn bare(method: Method, path: &str, browser: &Browser) -> axum::http::request::Builder {

@@ -118,6 +118,16 @@ impl Graph {
         &self.vouchers[at(rank as usize)..at(rank as usize + 1)]
     }
 
+    /// The homes at most two vouches away, this one included, each with the rank of the one through which it is known:
+    /// of several that answer for a home, the first.
+    pub(crate) fn near(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let near = (0..).zip(self.distance.iter()).take_while(|(_, distance)| **distance <= 2);
+        near.filter_map(|(rank, distance)| {
+            let via = if *distance < 2 { rank } else { *self.vouchers(rank).first()? };
+            Some((self.home_at(rank), via))
+        })
+    }
+
     /// The ranks of the homes that this one answers for itself.
     pub(crate) fn first_hops(&self) -> impl Iterator<Item = u32> + '_ {
         (1..).zip(self.distance.iter().skip(1)).take_while(|(_, distance)| **distance == 1).map(|(rank, _)| rank)

@@ -7,6 +7,7 @@ mod direct;
 mod disk;
 mod exchanges;
 mod hostile;
+mod imports;
 mod lane;
 mod load;
 mod mesh;

@@ -7,6 +7,7 @@ use meerkat_core::{
     Assessment, Command, CommandId, Deed, Done, Engine, Event, Identity, Input, Job, JobId, Notice, Refusal, Reply,
     Restored,
 };
+use meerkat_numberlists::Import;
 use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
     contact::{About, Contact, Tie},
@@ -89,6 +90,7 @@ pub(crate) struct World {
     pub(crate) statements: BTreeMap<StatementId, Sealed>,
     pub(crate) slots: BTreeMap<(Kind, Day), u8>,
     pub(crate) contacts: BTreeMap<Peer, Contact>,
+    pub(crate) imports: BTreeMap<u32, Vec<u8>>,
     pub(crate) batches: Vec<Batch>,
     /// What came out.
     pub(crate) acts: Vec<Act>,
@@ -127,6 +129,7 @@ impl World {
             statements: BTreeMap::new(),
             slots: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            imports: BTreeMap::new(),
             batches: Vec::new(),
             acts: Vec::new(),
             published: Vec::new(),
@@ -150,16 +153,19 @@ impl World {
 
     /// A new process on what this one has on disk.
     pub(crate) fn restarted(&self) -> Self {
+        let imports = self.imports.iter().map(|(id, bytes)| (*id, Import::from_bytes(bytes).expect("as it was kept")));
         let restored = Restored {
             own_slots: self.slots.clone(),
             next_call: Seq(self.next),
             contacts: self.contacts.values().cloned().collect(),
+            imports: imports.collect(),
             ..Restored::default()
         };
         let statements: Vec<Sealed> = self.statements.values().cloned().collect();
         let mut world = Self::started(self.number, self.now.wall, restored, &statements);
         world.slots.clone_from(&self.slots);
         world.contacts.clone_from(&self.contacts);
+        world.imports.clone_from(&self.imports);
         world
     }
 
@@ -236,6 +242,8 @@ impl World {
                 Write::Statement(id, sealed) => drop(self.statements.insert(*id, sealed.clone())),
                 Write::DropStatement(id) => drop(self.statements.remove(id)),
                 Write::OwnSlot(kind, day, next) => drop(self.slots.insert((*kind, *day), *next)),
+                Write::Import(id, bytes) => drop(self.imports.insert(*id, bytes.to_vec())),
+                Write::DropImport(id) => drop(self.imports.remove(id)),
                 Write::Call(_)
                 | Write::CallEnd(_)
                 | Write::Document(..)
@@ -247,6 +255,7 @@ impl World {
                 | Write::DropPeer(_) => {}
                 Write::Contact(contact) => drop(self.contacts.insert(contact.peer(), *contact.clone())),
                 Write::DropContact(peer) => drop(self.contacts.remove(peer)),
+                Write::DropPeer(_) | Write::ForgetNumber(_) => {}
             }
         }
         self.inputs.push_back(Input::Committed(batch.id, Ok(())));

@@ -54,7 +54,8 @@ struct World {
 /// Replays the batches after the history.
 pub(crate) fn replay(history: &[Option<E164>], batches: &[Batch<'_>], gate: Gate) -> Vec<Shares> {
     // Without forgetting and without the exchange, heat is the count of numbers ever reported.
-    let never_cools = Tuning { half_life_days: f64::MAX, exchange_share: 0.0, hot_at: 8.0, max_hot_share: 1.0, ..Tuning::default() };
+    let never_cools =
+        Tuning { half_life_days: f64::MAX, exchange_share: 0.0, hot_at: 8.0, max_hot_share: 1.0, ..Tuning::default() };
     let tuning = if let Gate::Heat(tuning) = gate { tuning } else { never_cools };
     let mut world = World { heat: RangeHeat::new(tuning), seen: BTreeSet::new() };
     // The last row of the history falls on its last day.

@@ -340,6 +340,11 @@ export const en = {
   "settings.anonymous_hint": "Doctors and authorities often hide theirs.",
   "settings.invalid": "The number cannot exist",
   "settings.invalid_hint": "A sign of a forged number; some old telephone systems send such numbers too.",
+  "settings.ranges": "Numbers beside it were reported these days",
+  "settings.ranges_hint":
+    "Campaigns walk through numbers that differ only in their last digits. Honest people have such numbers too, so the call always rings.",
+  "settings.ranges_on": "Ring, marked as suspicious",
+  "settings.ranges_off": "Ring as any other call",
   "settings.pinned": "Fixed by this machine's configuration, so it cannot be changed here.",
   "settings.saved": "Settings saved.",
 

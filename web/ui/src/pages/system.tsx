@@ -142,6 +142,7 @@ function SettingsForm({ now, onSaved }: { now: Settings; onSaved: (settings: Set
   const [code, setCode] = useState(now.region);
   const [anonymous, setAnonymous] = useState<Verdict>(now.anonymous);
   const [invalid, setInvalid] = useState<Verdict>(now.invalid);
+  const [ranges, setRanges] = useState(now.ranges);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
   const may = has("moderator");
@@ -149,10 +150,11 @@ function SettingsForm({ now, onSaved }: { now: Settings; onSaved: (settings: Set
   const save = async (): Promise<void> => {
     setBusy(true);
     try {
-      const saved = await api.setSettings({ region: code, anonymous, invalid });
+      const saved = await api.setSettings({ region: code, anonymous, invalid, ranges });
       remember("region", "seen");
       done(t("settings.saved"), async () => {
-        await api.setSettings({ region: now.region, anonymous: now.anonymous, invalid: now.invalid });
+        const { region, anonymous, invalid, ranges } = now;
+        await api.setSettings({ region, anonymous, invalid, ranges });
       });
       onSaved(saved);
     } catch (error) {
@@ -209,6 +211,17 @@ function SettingsForm({ now, onSaved }: { now: Settings; onSaved: (settings: Set
         onValue={setInvalid}
         options={deeds}
         disabled={!may || pinned("invalid")}
+      />
+      <Choice
+        label={t("settings.ranges")}
+        hint={t("settings.ranges_hint")}
+        value={ranges ? "on" : "off"}
+        onValue={(value) => setRanges(value === "on")}
+        options={[
+          { value: "on", label: t("settings.ranges_on"), tone: "tone-challenge" },
+          { value: "off", label: t("settings.ranges_off"), tone: "tone-allow" },
+        ]}
+        disabled={!may}
       />
       {may && (
         <div>
