@@ -252,10 +252,10 @@ impl World {
                 | Write::Letter(_)
                 | Write::DropLetter(..)
                 | Write::Marks(..)
-                | Write::DropPeer(_) => {}
+                | Write::DropPeer(_)
+                | Write::ForgetNumber(_) => {}
                 Write::Contact(contact) => drop(self.contacts.insert(contact.peer(), *contact.clone())),
                 Write::DropContact(peer) => drop(self.contacts.remove(peer)),
-                Write::DropPeer(_) | Write::ForgetNumber(_) => {}
             }
         }
         self.inputs.push_back(Input::Committed(batch.id, Ok(())));
