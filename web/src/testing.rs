@@ -310,20 +310,7 @@ fn reply(
         }
         Command::Vouch { card, .. } if card == snapshot.borrow().card => Err(Refusal::OwnCard),
         Command::Vouch { card, .. } => Ok(Reply::Vouched(card.0.home())),
-        Command::Import { import, replace } => {
-            let mut given = 0;
-            let mut taken = false;
-            snapshot.send_modify(|now| {
-                let imports = Arc::make_mut(&mut Arc::make_mut(now).imports);
-                taken = !replace && imports.iter().any(|known| known.name == import.name());
-                if !taken {
-                    given = 1 + imports.iter().map(|known| known.id.0).max().unwrap_or(0);
-                    imports.retain(|known| known.name != import.name());
-                    imports.push(imported(ImportId(given), &import));
-                }
-            });
-            if taken { Err(Refusal::NameTaken) } else { Ok(Reply::Imported(ImportId(given))) }
-        }
+        Command::Import { import, replace } => take_in(snapshot, &import, replace),
         Command::UndoImport(id) => {
             let known = snapshot.borrow().imports.iter().any(|import| import.id == id);
             snapshot.send_modify(|now| Arc::make_mut(&mut Arc::make_mut(now).imports).retain(|import| import.id != id));
@@ -362,6 +349,20 @@ fn decided(caller: &Caller, lists: &Lists, reports: &BTreeMap<E164, Category>) -
         (_, Some(Category::Spam)) => (Verdict::Challenge, Reason::OwnReport(Category::Spam)),
         _ => (Verdict::Allow, Reason::NothingKnown),
     }
+}
+
+fn take_in(snapshot: &watch::Sender<Arc<Snapshot>>, import: &Import, replace: bool) -> Result<Reply, Refusal> {
+    let known = Arc::clone(&snapshot.borrow().imports);
+    if !replace && known.iter().any(|known| known.name == import.name()) {
+        return Err(Refusal::NameTaken);
+    }
+    let id = ImportId(1 + known.iter().map(|known| known.id.0).max().unwrap_or(0));
+    snapshot.send_modify(|now| {
+        let imports = Arc::make_mut(&mut Arc::make_mut(now).imports);
+        imports.retain(|known| known.name != import.name());
+        imports.push(imported(id, import));
+    });
+    Ok(Reply::Imported(id))
 }
 
 fn imported(id: ImportId, import: &Import) -> ImportState {

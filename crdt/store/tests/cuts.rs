@@ -84,7 +84,7 @@ fn nth(n: u64) -> Batch {
     let kept = letter(n);
     all.push(Write::Marks(kept.home, Marks { read: kept.no, forgotten: Some(7) }));
     all.push(Write::Letter(Box::new(kept)));
-    if n % 8 == 3 {
+    if n % 16 == 3 {
         // Two pieces and a bit, so that a cut can fall between them.
         let import = u32::try_from(n % 3).unwrap();
         all.push(Write::Import(import, Arc::new(n.to_be_bytes().repeat(17_000))));
