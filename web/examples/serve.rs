@@ -116,6 +116,7 @@ fn snapshot() -> Snapshot {
         statements: 0,
         numbers: 0,
         waiting: 0,
+        threads: Arc::new(vec![]),
         counts: Counts::default(),
     }
 }

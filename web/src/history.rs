@@ -8,10 +8,12 @@ use std::{
 use axum::http::StatusCode;
 use meerkat_protocols::{
     facts::{Seq, Verdict},
+    home::HomeId,
+    mail::LetterNo,
     number::E164,
     time::Day,
 };
-use meerkat_store::{CallPage, CallQuery, Cursor, DayCounts, LoggedCall, NumberStats, ReadError, Reader};
+use meerkat_store::{CallPage, CallQuery, Cursor, DayCounts, LetterPage, LoggedCall, NumberStats, ReadError, Reader};
 
 use crate::problem::Problem;
 
@@ -74,6 +76,17 @@ pub(crate) fn number(reader: &Reader, number: E164) -> Result<NumberStats, Probl
 /// The same for many numbers, in their order, in one transaction.
 pub(crate) fn numbers(reader: &Reader, numbers: &[E164]) -> Result<Vec<NumberStats>, Problem> {
     reader.numbers(numbers).map_err(|e| of(&e))
+}
+
+/// A page of the messages exchanged with a home, the newest first.
+pub(crate) fn letters(
+    reader: &Reader,
+    home: HomeId,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<LetterPage, Problem> {
+    let before = cursor.map(|text| text.parse().map(LetterNo).map_err(|_| bad_cursor())).transpose()?;
+    reader.letters(home, before, limit).map_err(|e| of(&e))
 }
 
 /// Calls by day and verdict.

@@ -19,6 +19,7 @@ mod imports;
 mod lists;
 mod lookup;
 mod mesh;
+mod messages;
 mod numbers;
 mod openapi;
 mod problem;

@@ -23,7 +23,7 @@ const COOKIE: &str = "session";
 /// The name of the API keys' scheme.
 const BEARER: &str = "api_key";
 /// Schemas with fields that need not be there.
-const MAY_LACK_FIELDS: [&str; 2] = ["Problem", "EntryBody"];
+const MAY_LACK_FIELDS: [&str; 3] = ["Problem", "EntryBody", "MessageBody"];
 /// What operations are grouped by.
 const TAGS: [(&str, &str); 9] = [
     ("access", "Signing in, the claim, API keys"),
@@ -32,6 +32,7 @@ const TAGS: [(&str, &str); 9] = [
     ("imports", "Lists of numbers that others published"),
     ("reports", "Telling the neighbourhood"),
     ("mesh", "Peers and neighbours"),
+    ("messages", "Messages between neighbours' nodes, end to end"),
     ("system", "The node itself"),
     (
         "lookup",

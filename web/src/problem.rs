@@ -127,10 +127,14 @@ impl From<Refusal> for Problem {
             Refusal::NotANumber(_) => (StatusCode::UNPROCESSABLE_ENTITY, Some("number")),
             Refusal::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, None),
             Refusal::OwnCard => (StatusCode::UNPROCESSABLE_ENTITY, Some("card")),
-            Refusal::NothingToRetract | Refusal::NotVouched | Refusal::NoSuchImport => (StatusCode::NOT_FOUND, None),
+            Refusal::NothingToRetract | Refusal::NotVouched | Refusal::NoSuchImport | Refusal::NoSuchLetter => {
+                (StatusCode::NOT_FOUND, None)
+            }
             Refusal::NoSlotLeft(_)
             | Refusal::TooManyVouches(_)
             | Refusal::AlreadyVouched
+            | Refusal::TooManyLetters(_)
+            | Refusal::LetterLeft
             | Refusal::ListsFull
             | Refusal::NameTaken
             | Refusal::ImportsFull(_)
@@ -190,6 +194,9 @@ mod tests {
             (Refusal::Pinned("region".into()), 409),
             (Refusal::Invalid("x".into()), 422),
             (Refusal::NotSavedYet("full".into()), 507),
+            (Refusal::TooManyLetters(200), 409),
+            (Refusal::NoSuchLetter, 404),
+            (Refusal::LetterLeft, 409),
             (Refusal::Busy, 503),
             (Refusal::ClockNotSet, 409),
             (Refusal::NameTaken, 409),

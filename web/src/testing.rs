@@ -21,6 +21,8 @@ use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
     facts::{Call, Hundredths, Place, Reason, Seq, Verdict},
     home::{Card, Genesis, NodeNumber},
+    letter::Letter,
+    mail::{Kept, LetterNo, Progress, Way},
     mesh::Path,
     number::{Caller, E164, Region, classify},
     phone::Line,
@@ -70,6 +72,7 @@ pub(crate) fn snapshot() -> Snapshot {
         statements: 0,
         numbers: 0,
         waiting: 0,
+        threads: Arc::new(vec![]),
         counts: Counts::default(),
     }
 }
@@ -325,6 +328,15 @@ fn reply(
         }
         Command::Unvouch(_) => Err(Refusal::NotVouched),
         Command::Ping(peer) => Ok(Reply::Pinged { peer, rtt_us: Some(1_500), path: Path::Direct }),
+        Command::WriteLetter { to, id, content } => {
+            snapshot.borrow().neighbours.iter().find(|n| n.home == to).ok_or(Refusal::NotVouched)?;
+            let letter = Letter { id, seq: 0, created: Some(WALL), content };
+            let way = Way::Out(Progress::Queued);
+            Ok(Reply::Queued(Box::new(Kept { no: LetterNo(7), home: to, way, at: Some(WALL), letter })))
+        }
+        Command::UndoLetter { .. } => Err(Refusal::LetterLeft),
+        Command::LettersRead { .. } => Ok(Reply::Read),
+        Command::ForgetLetters(_) => Err(Refusal::NoSuchLetter),
         Command::Edit(edit) => {
             if let Edit::SetSettings(wished) = &edit
                 && snapshot.borrow().pinned.contains(&"region".to_owned())

@@ -4,6 +4,8 @@ use meerkat_numberlists::{Import, ImportId};
 use meerkat_protocols::{
     facts::{Hundredths, Reason, Verdict},
     home::{Card, HomeId},
+    letter::{Content, LetterId},
+    mail::{Kept, LetterNo},
     mesh::{Path, Peer},
     number::{Caller, E164},
     statement::Category,
@@ -51,6 +53,31 @@ pub enum Command {
     Unvouch(HomeId),
     /// Does this peer answer, which way, and how fast?
     Ping(Peer),
+    /// Write to a neighbour.
+    WriteLetter {
+        /// The neighbour's home.
+        to: HomeId,
+        /// The letter's name, drawn by chance.
+        id: LetterId,
+        /// What to say.
+        content: Content,
+    },
+    /// Take back a letter that has not left.
+    UndoLetter {
+        /// To whom it was.
+        to: HomeId,
+        /// Which.
+        id: LetterId,
+    },
+    /// The letters of a home were read.
+    LettersRead {
+        /// Whose.
+        from: HomeId,
+        /// The newest that was seen.
+        up_to: LetterNo,
+    },
+    /// Drop all letters exchanged with a home.
+    ForgetLetters(HomeId),
     /// Change a document: lists, settings, names.
     Edit(Edit),
     /// Take in a list that somebody published.
@@ -228,6 +255,12 @@ pub enum Reply {
         /// Which way.
         path: Path,
     },
+    /// The letter is saved and waits for the neighbour.
+    Queued(Box<Kept>),
+    /// The letter has not left and will not.
+    Undone,
+    /// That the letters were read is known.
+    Read,
     /// The change is made.
     Saved,
     /// The list is imported under this id.
@@ -262,6 +295,15 @@ pub enum Refusal {
     /// It is not vouched for.
     #[error("this home does not answer for that neighbour")]
     NotVouched,
+    /// So many letters wait for the neighbour already.
+    #[error("{0} messages wait for this neighbour, which is all that may: they go when the neighbour is there again")]
+    TooManyLetters(usize),
+    /// There is no such letter.
+    #[error("there is no such message here")]
+    NoSuchLetter,
+    /// The letter has left, or there is none.
+    #[error("this message has left already, so it cannot be undone")]
+    LetterLeft,
     /// The lists are full.
     #[error("the lists hold {MAX_ENTRIES} entries, which is all they may: remove some first")]
     ListsFull,
@@ -307,6 +349,9 @@ impl Refusal {
             Self::AlreadyVouched => "already_vouched",
             Self::OwnCard => "own_card",
             Self::NotVouched => "not_vouched",
+            Self::TooManyLetters(_) => "too_many_messages",
+            Self::NoSuchLetter => "no_such_message",
+            Self::LetterLeft => "message_left",
             Self::ListsFull => "lists_full",
             Self::Pinned(_) => "pinned",
             Self::Invalid(_) => "invalid",

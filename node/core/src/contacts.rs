@@ -224,6 +224,7 @@ impl Node {
             self.put(Output::Write(Write::Contact(Box::new(contact)), Urgency::Now));
             self.put(Output::AfterCommit(Promise::Event(Event::ContactChanged(home))));
             self.seek(peer);
+            self.mail_connected(now, peer);
         }
         self.heard_from(now, peer);
         true

@@ -10,7 +10,7 @@ use meerkat_protocols::{
 use crate::{
     command::{CommandId, Refusal, Reply},
     node::Node,
-    output::Output,
+    output::{Output, Promise},
 };
 
 /// Pings that people wait for. The network answers each within ten seconds.
@@ -27,12 +27,24 @@ pub(crate) struct Direct {
 impl Node {
     /// Asks a peer. What comes back, or that nothing does, goes to the part that the kind names.
     pub fn ask(&mut self, peer: Peer, kind: RequestKind, payload: &[u8]) -> RequestRef {
+        let (request, order) = self.request(peer, kind, payload);
+        self.put(Output::Order(order));
+        request
+    }
+
+    /// As [`Self::ask`], but only once all that was written before is on disk.
+    pub(crate) fn ask_when_saved(&mut self, peer: Peer, kind: RequestKind, payload: &[u8]) -> RequestRef {
+        let (request, order) = self.request(peer, kind, payload);
+        self.put(Output::AfterCommit(Promise::Order(order)));
+        request
+    }
+
+    fn request(&mut self, peer: Peer, kind: RequestKind, payload: &[u8]) -> (RequestRef, Order) {
         let request = RequestRef(self.direct.next);
         self.direct.next += 1;
         self.direct.asked.insert(request, (peer, kind));
         let data = [&[kind.byte()], payload].concat();
-        self.put(Output::Order(Order::Request { request, peer, data }));
-        request
+        (request, Order::Request { request, peer, data })
     }
 
     /// A peer asks. Each part answers by [`Self::respond`], at once or later.
@@ -41,7 +53,8 @@ impl Node {
         match kind {
             Some((RequestKind::Record, payload)) => self.record_asked(now, from, inbound, payload),
             Some((RequestKind::Heartbeat, payload)) => self.beat_asked(now, from, inbound, payload),
-            Some((RequestKind::Join | RequestKind::Meet | RequestKind::Message | RequestKind::Peers, _)) | None => {
+            Some((RequestKind::Message, payload)) => self.letter_asked(now, from, inbound, payload),
+            Some((RequestKind::Join | RequestKind::Meet | RequestKind::Peers, _)) | None => {
                 self.respond(inbound, vec![RequestKind::NOT_UNDERSTOOD]);
             }
         }
@@ -60,8 +73,9 @@ impl Node {
         match (kind, data) {
             (RequestKind::Record, Some(data)) => self.record_answered(now, peer, data),
             (RequestKind::Heartbeat, Some(data)) => drop(self.beat_heard(now, peer, data)),
+            (RequestKind::Message, data) => self.letter_answered(now, request, data),
             (RequestKind::Record | RequestKind::Heartbeat, None)
-            | (RequestKind::Join | RequestKind::Meet | RequestKind::Message | RequestKind::Peers, _) => {}
+            | (RequestKind::Join | RequestKind::Meet | RequestKind::Peers, _) => {}
         }
     }
 

@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, VecDeque};
 use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
     home::HomeId,
+    mail::Kept,
     mesh, phone,
     statement::{Read, Sealed},
     time::Now,
@@ -107,6 +108,11 @@ impl Engine {
     /// Takes back a statement that the store kept, and says what exchanges need to hear of it.
     pub fn restore(&mut self, sealed: &Sealed) -> Option<Notice> {
         self.node.restore(sealed)
+    }
+
+    /// Takes back a letter that the store kept; those of one home come in their order.
+    pub fn restore_letter(&mut self, kept: Kept) {
+        self.node.restore_letter(kept);
     }
 
     /// All statements are back.
@@ -316,6 +322,7 @@ impl Engine {
 fn kept(promise: Promise) -> Deed {
     match promise {
         Promise::Publish(data) => Deed::Order(mesh::Order::Publish { data }),
+        Promise::Order(order) => Deed::Order(order),
         Promise::Reply(id, reply) => Deed::Reply(id, Ok(reply)),
         Promise::Event(event) => Deed::Event(event),
         Promise::Notice(notice) => Deed::Notice(notice),
@@ -327,7 +334,7 @@ fn not_saved(promises: Vec<Promise>, why: &str, out: &mut VecDeque<Deed>) -> Vec
     let (replies, waiting) = promises.into_iter().partition(|p| matches!(p, Promise::Reply(..)));
     let told = Vec::into_iter(replies).filter_map(|promise| match promise {
         Promise::Reply(id, _) => Some(Deed::Reply(id, Err(Refusal::NotSavedYet(why.to_owned())))),
-        Promise::Publish(_) | Promise::Event(_) | Promise::Notice(_) => None,
+        Promise::Publish(_) | Promise::Order(_) | Promise::Event(_) | Promise::Notice(_) => None,
     });
     out.extend(told);
     waiting

@@ -3,6 +3,8 @@
 use meerkat_protocols::{
     facts::{Call, CallEnd, Seq},
     home::HomeId,
+    letter::LetterId,
+    mail::Progress,
     mesh::Peer,
     number::E164,
     phone::{Line, LineState},
@@ -47,6 +49,18 @@ pub enum Event {
         /// Whether it is there.
         online: bool,
     },
+    /// A neighbour's letter has come.
+    LetterReceived(HomeId, LetterId),
+    /// A letter to a home was written or has come further.
+    LetterChanged(HomeId, LetterId, Progress),
+    /// A letter to a home was undone.
+    LetterGone(HomeId, LetterId),
+    /// Letters of a home were read.
+    LettersRead(HomeId),
+    /// Letters to a home are not taken there.
+    LettersHeldUp(HomeId),
+    /// All letters exchanged with a home were dropped.
+    LettersForgotten(HomeId),
     /// A peer is connected.
     PeerConnected(Peer),
     /// A peer is gone.

@@ -9,6 +9,8 @@ use meerkat_protocols::{
     contact::{About, Contact, SignedRecord, Tie},
     facts::{Place, Seq},
     home::{Genesis, HomeId, NodeNumber},
+    letter::{Letter, NotOpened, Receipt, SealedLetter},
+    mail::Marks,
     mesh, phone,
     statement::{Kind, Sealed},
     time::Day,
@@ -58,6 +60,10 @@ pub enum Done {
     RecordSigned(SignedRecord),
     /// The tie to another home; `None` if its key is none.
     Tied(Option<Tie>),
+    /// The letter, sealed, and the receipt that proves that it was opened; nothing, if the key of the other end is none.
+    LetterSealed(Option<(SealedLetter, Receipt)>),
+    /// The letter, opened, or why it does not open.
+    LetterOpened(Result<(Letter, Receipt), NotOpened>),
     /// What to write so that the edit is kept (nothing, if it changed nothing), or why it was refused.
     Edited(Result<Option<Write>, String>),
 }
@@ -100,4 +106,6 @@ pub struct Restored {
     pub chance: Chance,
     /// The imported lists, by their ids.
     pub imports: Vec<(u32, Import)>,
+    /// What is kept beside the letters exchanged with each home. Letters follow by `Engine::restore_letter`.
+    pub marks: Vec<(HomeId, Marks)>,
 }

@@ -23,6 +23,7 @@ mod evidence;
 mod exchanges;
 mod imports;
 mod input;
+mod mail;
 mod neighbourhood;
 mod node;
 mod output;
@@ -49,6 +50,7 @@ pub use exchanges::{
 };
 pub use imports::ImportState;
 pub use input::{Done, Identity, Input, JobId, Restored};
+pub use mail::{HeldUp, Thread};
 pub use node::Node;
 pub use output::{Job, Output, Promise, Urgency};
 pub use snapshot::{ContactState, Counts, Neighbour, PeerState, Snapshot};

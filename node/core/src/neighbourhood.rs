@@ -85,12 +85,14 @@ impl Node {
                 self.put(Output::Notice(Notice::Connected(peer)));
                 self.put(Output::Event(Event::PeerConnected(peer)));
                 self.greet_connected(now, peer, found);
+                self.mail_connected(now, peer);
             }
             MeshEvent::Disconnected { peer } => {
                 if self.mesh.peers.remove(&peer).is_some() {
                     self.put(Output::Notice(Notice::Disconnected(peer)));
                     self.put(Output::Event(Event::PeerDisconnected(peer)));
                     self.parted(peer);
+                    self.mail_disconnected(now, peer);
                 }
             }
             MeshEvent::PathChanged { peer, path } => {

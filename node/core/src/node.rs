@@ -6,6 +6,7 @@ use meerkat_numberlists::{Image, ImportId};
 use meerkat_protocols::{
     chance::Chance,
     home::{Card, HomeId},
+    mail::Kept,
     number::{Caller, Region},
     phone::Verstat,
     statement::{Read, Sealed},
@@ -24,6 +25,7 @@ use crate::{
     exchanges::{Notice, set_of},
     imports::{self, ImportState},
     input::{Done, Identity, Input, JobId, Restored},
+    mail::Mail,
     neighbourhood::Mesh,
     output::{Job, Output},
     people::Edits,
@@ -61,6 +63,7 @@ pub struct Node {
     pub(crate) imports: Arc<Vec<ImportState>>,
     pub(crate) ranges: Ranges,
     pub(crate) mesh: Mesh,
+    pub(crate) mail: Mail,
     pub(crate) direct: Direct,
     pub(crate) contacts: Contacts,
     pub(crate) presence: Presence,
@@ -99,6 +102,7 @@ impl Node {
             imports: Arc::default(),
             ranges: Ranges::default(),
             mesh: Mesh::default(),
+            mail: Mail::with_marks(restored.marks),
             direct: Direct::default(),
             contacts: Contacts::restored(restored.contacts),
             presence: Presence::default(),
@@ -133,6 +137,11 @@ impl Node {
         kept.then(|| Notice::Kept { set: set_of(&statement), id, fresh_since_ms: None })
     }
 
+    /// Takes back a letter that the store kept; those of one home come in their order.
+    pub fn restore_letter(&mut self, kept: Kept) {
+        self.mail.restore(kept);
+    }
+
     /// All statements are back: from now on the node decides.
     pub fn restored(&mut self, now: Now) {
         self.walk(now);
@@ -161,6 +170,8 @@ impl Node {
             Input::Done(job, Done::RecordSigned(signed)) => self.record_signed(now, job, signed),
             Input::Done(job, Done::Tied(tie)) => self.tied(job, tie),
             Input::Done(job, Done::Edited(result)) => self.edited(job, result),
+            Input::Done(job, Done::LetterSealed(sealed)) => self.letter_sealed(now, job, sealed),
+            Input::Done(job, Done::LetterOpened(opened)) => self.letter_opened(now, job, opened),
             Input::Damaged(what) => self.raise(now, Alarm::StoreDamaged(what)),
             // The engine's own business: it tells what concerns the node by `saving`.
             Input::Committed(..) | Input::Wake => {}
@@ -176,6 +187,9 @@ impl Node {
             if self.ranges.due_ms().is_some_and(|due| due <= now.mono_ms) {
                 self.find_ranges(now);
             }
+            if self.mail.due_ms().is_some_and(|due| due <= now.mono_ms) {
+                self.mail_changed(now);
+            }
         }
     }
 
@@ -187,8 +201,9 @@ impl Node {
     /// When the node wants to be woken, in milliseconds of the monotonic clock.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<u64> {
-        let due = [Some(self.hourly_at_ms), self.graph.due_ms(), self.ranges.due_ms(), self.presence.due_ms()];
-        due.into_iter().flatten().min()
+        let own = [self.graph.due_ms(), self.ranges.due_ms(), self.presence.due_ms(), self.mail.due_ms()];
+        let due = own.into_iter().chain([Some(self.hourly_at_ms)]);
+        due.flatten().min()
     }
 
     /// How things are.
@@ -219,6 +234,7 @@ impl Node {
             statements: self.evidence.len(),
             numbers: self.evidence.numbers(),
             waiting: self.speaker.waiting(),
+            threads: self.mail.threads(),
             counts: self.counts,
         }
     }
@@ -319,6 +335,7 @@ impl Node {
             self.recall_day(now);
         }
         self.renew_vouches(now);
+        self.expire_mail(now);
         for alarm in self.alarms.over(now) {
             self.clear(&alarm);
         }

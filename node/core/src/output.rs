@@ -4,6 +4,7 @@ use meerkat_protocols::{
     batch::Write,
     contact::NodeRecord,
     home::Genesis,
+    letter::{Address, Correspondent, Letter, SealedLetter},
     mesh, phone,
     statement::{Sealed, Statement},
     wishes::Edit,
@@ -30,6 +31,8 @@ pub enum Urgency {
 pub enum Promise {
     /// A statement of ours, to the neighbourhood.
     Publish(Vec<u8>),
+    /// To the network, about something saved.
+    Order(mesh::Order),
     /// An answer to a person: it says that something is saved.
     Reply(CommandId, Reply),
     /// An event about something saved.
@@ -51,6 +54,24 @@ pub enum Job {
     Verify(Sealed, Genesis),
     /// Check those of one frame of an exchange.
     VerifyAll(Vec<(Sealed, Genesis)>),
+    /// Seal a letter with this node's seal key.
+    SealLetter {
+        /// What to seal.
+        letter: Box<Letter>,
+        /// This node.
+        from: Address,
+        /// For whom.
+        to: Correspondent,
+    },
+    /// Open a letter with this node's seal key.
+    OpenLetter {
+        /// As it came.
+        sealed: SealedLetter,
+        /// Who brought it.
+        from: Correspondent,
+        /// This node.
+        to: Address,
+    },
     /// Make a change in a document. Edits are made, and their results handed back, in the order in which they were given.
     Edit(Edit),
 }

@@ -73,6 +73,10 @@ impl Node {
                 self.ping(id, peer);
                 Ok(())
             }
+            Command::WriteLetter { to, id: letter, content } => self.write_letter(now, id, to, letter, content),
+            Command::UndoLetter { to, id: letter } => self.undo_letter(now, id, to, letter),
+            Command::LettersRead { from, up_to } => self.letters_read(id, from, up_to),
+            Command::ForgetLetters(home) => self.forget_letters(now, id, home),
             Command::Edit(edit) => self.edit(Some(id), edit),
             Command::Import { import, replace } => self.import(id, *import, replace),
             Command::UndoImport(import) => self.undo_import(id, import),

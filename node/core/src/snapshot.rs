@@ -12,7 +12,7 @@ use meerkat_protocols::{
     wishes::{Lists, Settings},
 };
 
-use crate::{alarms::Alarm, exchanges::ExchangeState, imports::ImportState};
+use crate::{alarms::Alarm, exchanges::ExchangeState, imports::ImportState, mail::Thread};
 
 /// A neighbour's home that this home answers for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub struct Counts {
     pub ignored: u64,
     /// Statements rejected: nobody honest sends them.
     pub rejected: u64,
+    /// Letters not taken in: of homes this one does not answer for, too many at once, or not readable.
+    pub letters_refused: u64,
     /// Statements held until the home that made them can be reached by vouches.
     pub held: u64,
     /// Statements that exchanges brought and that were accepted; they are counted in `accepted` too.
@@ -125,6 +127,8 @@ pub struct Snapshot {
     pub numbers: usize,
     /// Reports that wait for the clock.
     pub waiting: usize,
+    /// The letters exchanged with each home.
+    pub threads: Arc<Vec<Thread>>,
     /// What was counted.
     pub counts: Counts,
 }

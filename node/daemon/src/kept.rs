@@ -147,6 +147,7 @@ fn read(
             contacts: std::mem::take(&mut found.contacts),
             chance: Chance::of(chance),
             imports,
+            marks: std::mem::take(&mut found.marks),
         },
     );
     let mut exchanges = Exchanges::new(u64::from_le_bytes(seed));
@@ -155,6 +156,7 @@ fn read(
             exchanges.handle(clock.mono_ms(), ExchangeInput::Notice(notice));
         }
     })?;
+    reader.all_letters(&mut found, |kept| engine.restore_letter(kept))?;
     engine.restored(clock.now());
     let unreadable = found.damaged + damages.len();
     if let Some(damage) = damage.or_else(|| (unreadable > 0).then(|| unreadable_words(unreadable))) {

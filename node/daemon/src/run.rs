@@ -10,6 +10,7 @@ use std::{
 };
 
 use meerkat_core::{Engine, Restored};
+use meerkat_protocols::letter::SealSecret;
 use meerkat_store::Store;
 use meerkat_web::{Access, EventLog, Wiring};
 use tokio::sync::{mpsc, watch};
@@ -117,7 +118,8 @@ impl Running {
         // The neighbourhood and the engine.
         let (orders, network_events, mut network) = network(loaded, keys.network.clone(), peers);
         let (done_in, done) = mpsc::unbounded_channel();
-        let (jobs, workers) = Jobs::start(Voice { key: keys.statement, shelf }, done_in)?;
+        let voice = Voice { key: keys.statement, seal: SealSecret::from_bytes(keys.seal.to_bytes()), shelf };
+        let (jobs, workers) = Jobs::start(voice, done_in)?;
         let (notices, notices_out) = mpsc::unbounded_channel();
         let (news_in, news) = mpsc::channel(NEWS_QUEUE);
         let way = network.as_mut().and_then(|network| network.exchanges.take());

@@ -1,5 +1,7 @@
 //! What a person reads in the terminal: columns, sentences, and no character from outside that a terminal would obey.
 
+pub(crate) mod messages;
+
 use std::fmt::Write;
 
 use jiff::{Timestamp, tz::TimeZone};

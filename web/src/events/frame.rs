@@ -1,12 +1,13 @@
 //! Events as the page and programs see them: one form for all three doors.
 
 use meerkat_core::{Alarm, Event as Core};
-use meerkat_protocols::wishes::Lists;
+use meerkat_protocols::{home::HomeId, letter::LetterId, wishes::Lists};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
     calls::{Call, CallEnd},
+    messages::MessageState,
     words::{LineWord, line_state, peer_id},
 };
 
@@ -60,6 +61,18 @@ pub(crate) enum What {
     /// A node of a neighbour's home is there, or has fallen silent.
     #[serde(rename = "presence.changed")]
     PresenceChanged(Present),
+    /// A neighbour's message has come.
+    #[serde(rename = "message.received")]
+    MessageReceived(AboutMessage),
+    /// A message to a neighbour was written or has come further.
+    #[serde(rename = "message.changed")]
+    MessageChanged(ChangedMessage),
+    /// A message to a neighbour was undone.
+    #[serde(rename = "message.undone")]
+    MessageUndone(AboutMessage),
+    /// Messages of a neighbour were read, are not taken there, or were deleted.
+    #[serde(rename = "messages.changed")]
+    MessagesChanged(AboutHome),
     #[serde(rename = "peer.connected")]
     PeerConnected(AboutPeer),
     #[serde(rename = "peer.disconnected")]
@@ -112,6 +125,23 @@ pub(crate) struct AboutHome {
     home: String,
 }
 
+/// Which message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct AboutMessage {
+    /// The neighbour's home.
+    home: String,
+    id: String,
+}
+
+/// A message and what has become of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ChangedMessage {
+    /// The neighbour's home.
+    home: String,
+    id: String,
+    state: MessageState,
+}
+
 /// Which peer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct AboutPeer {
@@ -146,6 +176,7 @@ impl What {
     pub(crate) fn of(event: &Core, lists: &Lists) -> Self {
         let number = |n: &meerkat_protocols::number::E164| AboutNumber { number: n.reveal() };
         let peer = |p: &meerkat_protocols::mesh::Peer| AboutPeer { peer: peer_id(*p) };
+        let message = |home: &HomeId, id: &LetterId| AboutMessage { home: home.to_string(), id: id.to_string() };
         let alarm = |a: &Alarm| AlarmWords { code: a.code().to_owned(), words: a.words() };
         match event {
             Core::CallScreened(call) => Self::CallScreened(Box::new(Call::of(call, None, lists))),
@@ -162,6 +193,16 @@ impl What {
             Core::ContactChanged(home) => Self::ContactChanged(AboutHome { home: home.to_string() }),
             Core::PresenceChanged { home, peer, online } => {
                 Self::PresenceChanged(Present { home: home.to_string(), peer: peer_id(*peer), online: *online })
+            }
+            Core::LetterReceived(home, id) => Self::MessageReceived(message(home, id)),
+            Core::LetterChanged(home, id, progress) => Self::MessageChanged(ChangedMessage {
+                home: home.to_string(),
+                id: id.to_string(),
+                state: (*progress).into(),
+            }),
+            Core::LetterGone(home, id) => Self::MessageUndone(message(home, id)),
+            Core::LettersRead(home) | Core::LettersHeldUp(home) | Core::LettersForgotten(home) => {
+                Self::MessagesChanged(AboutHome { home: home.to_string() })
             }
             Core::PeerConnected(p) => Self::PeerConnected(peer(p)),
             Core::PeerDisconnected(p) => Self::PeerDisconnected(peer(p)),
@@ -190,6 +231,10 @@ impl What {
             Self::VouchChanged(_) => "vouch.changed",
             Self::ContactChanged(_) => "contact.changed",
             Self::PresenceChanged(_) => "presence.changed",
+            Self::MessageReceived(_) => "message.received",
+            Self::MessageChanged(_) => "message.changed",
+            Self::MessageUndone(_) => "message.undone",
+            Self::MessagesChanged(_) => "messages.changed",
             Self::PeerConnected(_) => "peer.connected",
             Self::PeerDisconnected(_) => "peer.disconnected",
             Self::LineChanged(_) => "line.changed",

@@ -6,6 +6,7 @@ mod assets;
 mod doors;
 mod imports;
 mod lookup;
+mod messages;
 mod records;
 mod roles;
 mod sites;

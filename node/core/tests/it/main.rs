@@ -10,6 +10,8 @@ mod hostile;
 mod imports;
 mod lane;
 mod load;
+mod mail;
+mod mail_loss;
 mod mesh;
 mod statements;
 mod street;

@@ -10,9 +10,11 @@ use meerkat_core::{
 use meerkat_numberlists::Import;
 use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
-    contact::{About, Contact, Tie},
+    contact::{About, Contact, NodeRecord, Tie},
     facts::{Seq, Verdict},
     home::{Card, Genesis, HomeId, NodeNumber},
+    letter::{SealSecret, SealedLetter},
+    mail::{Kept, LetterNo, Marks},
     mesh::{self, MessageRef, Peer, Validation},
     number::E164,
     phone::{self, Act, CallId, Ending, IdentitySource, Incoming, Line},
@@ -61,6 +63,21 @@ pub(crate) fn peer(n: u16) -> Peer {
     Peer(key)
 }
 
+/// What opens letters for home number `n`.
+pub(crate) fn seal_secret(n: u16) -> SealSecret {
+    let mut secret = [9; 32];
+    secret[..2].copy_from_slice(&n.to_be_bytes());
+    SealSecret::from_bytes(secret)
+}
+
+/// The one node of home `n`, as its neighbours know it.
+pub(crate) fn contact(n: u16) -> Contact {
+    let about = About { peer: peer(n), seal_key: seal_secret(n).key(), ..About::default() };
+    let (addresses, relays) = (vec![], vec![]);
+    let record = NodeRecord { genesis: genesis(n), node: NodeNumber(0), about, addresses, relays, sequence: 1 };
+    Contact::open(record.sign(&key(n)), None).expect("signed by its home")
+}
+
 /// A statement of home `n`, signed.
 pub(crate) fn signed(n: u16, day: u16, slot: u8, body: Body) -> Sealed {
     Statement { home: home(n), node: NodeNumber(0), day: Day(day), slot, body }.sign(&key(n))
@@ -91,6 +108,8 @@ pub(crate) struct World {
     pub(crate) slots: BTreeMap<(Kind, Day), u8>,
     pub(crate) contacts: BTreeMap<Peer, Contact>,
     pub(crate) imports: BTreeMap<u32, Vec<u8>>,
+    pub(crate) letters: BTreeMap<(HomeId, LetterNo), Kept>,
+    pub(crate) marks: BTreeMap<HomeId, Marks>,
     pub(crate) batches: Vec<Batch>,
     /// What came out.
     pub(crate) acts: Vec<Act>,
@@ -114,22 +133,34 @@ impl World {
 
     /// The node of home `n` with what was stored.
     pub(crate) fn started(n: u16, wall: Option<i64>, restored: Restored, statements: &[Sealed]) -> Self {
+        Self::started_with(n, wall, restored, statements, BTreeMap::new())
+    }
+
+    fn started_with(
+        n: u16,
+        wall: Option<i64>,
+        restored: Restored,
+        statements: &[Sealed],
+        letters: BTreeMap<(HomeId, LetterNo), Kept>,
+    ) -> Self {
         let identity = Identity {
             genesis: genesis(n),
             node: NodeNumber(0),
             place: None,
-            about: About { peer: peer(n), ..About::default() },
+            about: About { peer: peer(n), seal_key: seal_secret(n).key(), ..About::default() },
         };
         let mut world = Self {
+            statements: BTreeMap::new(),
+            slots: restored.own_slots.clone(),
+            contacts: restored.contacts.iter().map(|contact| (contact.peer(), contact.clone())).collect(),
+            marks: restored.marks.iter().copied().collect(),
+            letters,
+            imports: restored.imports.iter().map(|(id, import)| (*id, import.to_bytes())).collect(),
             engine: Engine::new(identity, restored),
             now: Now { mono_ms: 0, wall },
             disk: Disk::Works,
             number: n,
             held: None,
-            statements: BTreeMap::new(),
-            slots: BTreeMap::new(),
-            contacts: BTreeMap::new(),
-            imports: BTreeMap::new(),
             batches: Vec::new(),
             acts: Vec::new(),
             published: Vec::new(),
@@ -146,6 +177,9 @@ impl World {
             world.notices.extend(world.engine.restore(sealed));
             world.statements.insert(sealed.id(), sealed.clone());
         }
+        for kept in world.letters.values() {
+            world.engine.restore_letter(kept.clone());
+        }
         world.engine.restored(world.now);
         world.run();
         world
@@ -159,14 +193,18 @@ impl World {
             next_call: Seq(self.next),
             contacts: self.contacts.values().cloned().collect(),
             imports: imports.collect(),
+            marks: self.marks.iter().map(|(home, marks)| (*home, *marks)).collect(),
             ..Restored::default()
         };
         let statements: Vec<Sealed> = self.statements.values().cloned().collect();
-        let mut world = Self::started(self.number, self.now.wall, restored, &statements);
-        world.slots.clone_from(&self.slots);
-        world.contacts.clone_from(&self.contacts);
-        world.imports.clone_from(&self.imports);
-        world
+        Self::started_with(self.number, self.now.wall, restored, &statements, self.letters.clone())
+    }
+
+    /// A node of home `n` that answers for these homes and knows their nodes.
+    pub(crate) fn acquainted_with(n: u16, homes: &[u16]) -> Self {
+        let mut world = Self::answering_for(n, homes);
+        world.contacts = homes.iter().map(|other| (peer(*other), contact(*other))).collect();
+        world.restarted()
     }
 
     /// A node of home `n` that answers for these homes.
@@ -230,6 +268,15 @@ impl World {
             }
             Job::SignRecord(record) => Done::RecordSigned(record.sign(&key(self.number))),
             Job::Tie(genesis) => Done::Tied(Tie::between(&key(self.number), &genesis)),
+            Job::SealLetter { letter, from, to } => {
+                let mut chance = [self.number.to_be_bytes()[1]; 32];
+                chance[..8].copy_from_slice(&id.0.to_be_bytes());
+                chance[8..16].copy_from_slice(&self.now.mono_ms.to_be_bytes());
+                Done::LetterSealed(SealedLetter::seal(&letter, &seal_secret(self.number), &from, &to, chance).ok())
+            }
+            Job::OpenLetter { sealed, from, to } => {
+                Done::LetterOpened(sealed.open(&seal_secret(self.number), &from, &to))
+            }
             Job::Edit(edit) => Done::Edited(Ok(Some(Write::Document(edit.document(), id.0.to_be_bytes().to_vec())))),
         }
     }
@@ -249,11 +296,11 @@ impl World {
                 | Write::Document(..)
                 | Write::DocumentWhole(..)
                 | Write::Peer(..)
-                | Write::Letter(_)
-                | Write::DropLetter(..)
-                | Write::Marks(..)
                 | Write::DropPeer(_)
                 | Write::ForgetNumber(_) => {}
+                Write::Letter(kept) => drop(self.letters.insert((kept.home, kept.no), *kept.clone())),
+                Write::DropLetter(home, no) => drop(self.letters.remove(&(*home, *no))),
+                Write::Marks(home, marks) => drop(self.marks.insert(*home, *marks)),
                 Write::Contact(contact) => drop(self.contacts.insert(contact.peer(), *contact.clone())),
                 Write::DropContact(peer) => drop(self.contacts.remove(peer)),
             }
@@ -296,6 +343,11 @@ impl World {
         let answers = self.replies.get(&id)?;
         assert_eq!(answers.len(), 1, "a question is answered once");
         Some(answers[0].clone())
+    }
+
+    /// By what number the last question goes among the replies.
+    pub(crate) fn last_command(&self) -> u64 {
+        self.next - 1
     }
 
     pub(crate) fn vouch(&mut self, n: u16) -> Result<Reply, Refusal> {

@@ -64,6 +64,10 @@ pub enum Command {
     List(List),
     /// Vouch for a neighbour's home, so that its reports count here
     Vouch(Vouch),
+    /// Write to a neighbour: `meerkat message Anna "The parcel is with us."`
+    Message(Message),
+    /// Show the messages exchanged with neighbours
+    Messages(Messages),
     /// About this node
     #[command(subcommand)]
     Node(Node),
@@ -241,6 +245,36 @@ pub struct Vouch {
     /// List the homes you vouch for
     #[arg(long)]
     pub list: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `message`.
+#[derive(Debug, Clone, Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["text", "undo"])))]
+pub struct Message {
+    /// What you call the neighbour, or the beginning of the home's own name
+    pub neighbour: String,
+    /// What to say, at most 2,000 bytes; only that neighbour's node can read it
+    pub text: Option<String>,
+    /// Take back a message that has not left yet
+    #[arg(long, value_name = "ID")]
+    pub undo: Option<String>,
+    /// How to print.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `messages`.
+#[derive(Debug, Clone, Args)]
+pub struct Messages {
+    /// Show those with this neighbour, and count them as read
+    #[arg(long, value_name = "NEIGHBOUR")]
+    pub with: Option<String>,
+    /// How many, the newest
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=2_000), requires = "with")]
+    pub limit: u32,
     /// How to print.
     #[command(flatten)]
     pub output: Output,

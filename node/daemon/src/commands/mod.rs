@@ -1,5 +1,7 @@
 //! What the commands do, other than `up`: each asks the running node over its control socket, by the API of the page.
 
+mod messages;
+
 use std::{
     io::{self, Write},
     net::{IpAddr, SocketAddr},
@@ -52,6 +54,8 @@ pub async fn run(cli: &Cli, around: &Surroundings, out: &mut (impl Write + Send)
         Command::Report(report) => node.report(report).await,
         Command::List(list) => node.list(list).await,
         Command::Vouch(vouch) => node.vouch(vouch).await,
+        Command::Message(message) => node.message(message).await,
+        Command::Messages(messages) => node.messages(messages).await,
         Command::Node(Node::Info(output)) => node.show("/api/v1/node", *output, shown::node).await,
         Command::Admin(Admin::Claim(output)) => node.claim(*output).await,
         Command::ApiKey(key) => node.api_key(key).await,

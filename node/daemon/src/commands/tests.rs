@@ -242,6 +242,53 @@ async fn what_is_not_given_about_an_entry_stays() {
     assert_eq!(sent, json!({"standing": "block", "label": "Berlin", "notes": "n"}));
 }
 
+fn threads() -> Value {
+    let thread = |home: &str, name: &str| json!({"home": home.repeat(26), "name": name, "neighbour": true, "unread": 0, "undelivered": 0, "held_up": null, "last": null});
+    json!({"items": [thread("a", "Anna"), thread("b", "Bert"), thread("c", "bert")], "unread": 0})
+}
+
+#[tokio::test]
+async fn a_neighbour_is_written_to_by_name() {
+    let path = "POST /api/v1/messages/aaaaaaaaaaaaaaaaaaaaaaaaaa";
+    let queued = json!({"id": "0102030405060708", "state": "queued", "text": "Hello"});
+    for line in ["message anna Hello", "message aaaaaaaa Hello"] {
+        let done = with_node(line, &[("GET /api/v1/messages", 200, threads()), (path, 201, queued.clone())]).await;
+        assert_eq!((ok(&done), done.requests()), (Exit::Ok, vec!["GET /api/v1/messages", path]), "{line}");
+        assert_eq!(serde_json::from_str::<Value>(&done.asked[1].1).ok(), Some(json!({"text": "Hello"})));
+        assert!(done.out.contains("meerkat message Anna --undo 0102030405060708"), "{}", done.out);
+    }
+    let undo = "DELETE /api/v1/messages/aaaaaaaaaaaaaaaaaaaaaaaaaa/0102030405060708";
+    let answers = [("GET /api/v1/messages", 200, threads()), (undo, 204, Value::Null)];
+    assert_eq!(ok(&with_node("message Anna --undo 0102030405060708", &answers).await), Exit::Ok);
+    for (line, words) in [("message Cleo Hello", "Anna, Bert, bert"), ("message Bert Hello", "2 neighbours")] {
+        let failure = with_node(line, &[("GET /api/v1/messages", 200, threads())]).await.ended.expect_err("nobody");
+        assert_eq!(failure.exit(), Exit::Refused);
+        assert!(failure.to_string().contains(words), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn messages_are_read_oldest_first_and_count_as_read_when_a_person_sees_them() {
+    let page = json!({"next": null, "damaged": 0, "items": [
+        {"number": 9, "id": "09", "state": "received", "at": null, "failure": null, "text": "Two\nlines\u{1b}[2J", "data": null},
+        {"number": 8, "id": "08", "state": "expired", "at": null, "failure": {"code": "expired", "words": "Too late."}, "text": "One", "data": null},
+    ]});
+    let get = "GET /api/v1/messages/aaaaaaaaaaaaaaaaaaaaaaaaaa?limit=50";
+    let read = "PUT /api/v1/messages/aaaaaaaaaaaaaaaaaaaaaaaaaa/read";
+    let answers = [("GET /api/v1/messages", 200, threads()), (get, 200, page), (read, 204, Value::Null)];
+    let done = with_node("messages --with Anna", &answers).await;
+    assert_eq!(done.out, "-  You (expired)\n    One\n    (Too late.)\n-  Anna\n    Two\n    lines[2J\n");
+    assert_eq!(done.asked.last().map(|asked| asked.1.as_str()), Some(r#"{"up_to":9}"#));
+    let done = with_node("messages --with Anna --json", &answers).await;
+    assert_eq!(
+        (done.requests().len(), done.json()["items"][0]["number"].clone()),
+        (2, json!(9)),
+        "a program says itself what it read"
+    );
+    let done = with_node("messages", &answers).await;
+    assert!(done.out.lines().any(|line| line.starts_with("Anna ")), "{}", done.out);
+}
+
 #[tokio::test]
 async fn a_claim_is_a_link_to_the_page() {
     let answers = |listen: &str| {

@@ -8,13 +8,23 @@ use std::{
 use ed25519_dalek::SigningKey;
 use meerkat_core::{Done, Job, JobId};
 use meerkat_documents::Shelf;
-use meerkat_protocols::{batch::Write, contact::Tie, home::Genesis, statement::Sealed, wishes::Edit};
+use meerkat_protocols::{
+    batch::Write,
+    contact::Tie,
+    home::Genesis,
+    letter::{Address, Correspondent, Letter, Receipt, SealSecret, SealedLetter},
+    statement::Sealed,
+    wishes::Edit,
+};
 use tokio::sync::mpsc;
+use zeroize::Zeroizing;
 
 /// What only this home's own workers hold: the key that signs and the documents.
 pub struct Voice {
     /// Signs this node's statements.
     pub key: SigningKey,
+    /// Opens letters for this node, and proves that its own are its own.
+    pub seal: SealSecret,
     /// The home's documents.
     pub shelf: Shelf,
 }
@@ -50,7 +60,12 @@ impl Jobs {
     /// Hands over a job. How many are under way is bounded by the node.
     pub fn start_job(&self, id: JobId, job: Job) {
         let door = match job {
-            Job::Sign(_) | Job::SignRecord(_) | Job::Tie(_) | Job::Edit(_) => &self.own,
+            Job::Sign(_)
+            | Job::SignRecord(_)
+            | Job::Tie(_)
+            | Job::Edit(_)
+            | Job::SealLetter { .. }
+            | Job::OpenLetter { .. } => &self.own,
             Job::Verify(..) | Job::VerifyAll(_) => &self.strangers,
         };
         if door.send((id, job)).is_err() {
@@ -78,6 +93,8 @@ fn work(job: Job, voice: &mut Voice) -> Option<Done> {
         Job::SignRecord(record) => Some(Done::RecordSigned(record.sign(&voice.key))),
         Job::Tie(genesis) => Some(Done::Tied(Tie::between(&voice.key, &genesis))),
         Job::Edit(edit) => Some(Done::Edited(change(&mut voice.shelf, &edit))),
+        Job::SealLetter { letter, from, to } => Some(Done::LetterSealed(seal(&letter, &voice.seal, &from, &to))),
+        Job::OpenLetter { sealed, from, to } => Some(Done::LetterOpened(sealed.open(&voice.seal, &from, &to))),
         Job::Verify(..) | Job::VerifyAll(_) => check(job),
     }
 }
@@ -98,12 +115,27 @@ fn holds(sealed: &Sealed, genesis: &Genesis) -> bool {
     genesis.key().is_some_and(|key| sealed.verify(&key))
 }
 
+/// The letter, sealed with new chance. Without chance nothing is sealed, and the node tries again later.
+fn seal(letter: &Letter, secret: &SealSecret, from: &Address, to: &Correspondent) -> Option<(SealedLetter, Receipt)> {
+    let mut chance = Zeroizing::new([0; 32]);
+    if let Err(why) = getrandom::fill(chance.as_mut_slice()) {
+        tracing::error!(%why, "the system gives no random numbers: a message is not sealed");
+        return None;
+    }
+    SealedLetter::seal(letter, secret, from, to, *chance).ok()
+}
+
 fn check(job: Job) -> Option<Done> {
     match job {
         Job::Verify(sealed, genesis) => Some(Done::Verified(holds(&sealed, &genesis))),
         Job::VerifyAll(all) => {
             Some(Done::VerifiedAll(all.iter().map(|(sealed, genesis)| holds(sealed, genesis)).collect()))
         }
-        Job::Sign(_) | Job::SignRecord(_) | Job::Tie(_) | Job::Edit(_) => None,
+        Job::Sign(_)
+        | Job::SignRecord(_)
+        | Job::Tie(_)
+        | Job::Edit(_)
+        | Job::SealLetter { .. }
+        | Job::OpenLetter { .. } => None,
     }
 }

@@ -13,6 +13,7 @@ use meerkat_protocols::{
     contact::About,
     facts::Verdict,
     home::{Genesis, NodeNumber},
+    letter::SealSecret,
     phone::{Act, Answer, BlockedBy, CallId, Event as PhoneEvent, IdentitySource, Incoming, Line},
     statement::Category,
     wishes::{Edit, Entry, Standing, Subject},
@@ -64,11 +65,12 @@ impl Node {
         let (events_in, events) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let (writer, _) = Writer::start(Arc::clone(&store), committed_in).expect("a thread");
-        let (jobs, _) = Jobs::start(Voice { key, shelf }, done_in).expect("threads");
         let (_, exchanges) = mpsc::channel(1);
         let (notices, _) = mpsc::unbounded_channel();
         let doors =
             Doors { phone: phone_out, committed, done, commands: commands_out, network, exchanges, stop: stopped };
+        let (jobs, _) =
+            Jobs::start(Voice { key, seal: SealSecret::from_bytes([4; 32]), shelf }, done_in).expect("threads");
         let sink = move |event| {
             let _ = events_in.send(event);
         };
