@@ -25,7 +25,7 @@ const BEARER: &str = "api_key";
 /// Schemas with fields that need not be there.
 const MAY_LACK_FIELDS: [&str; 3] = ["Problem", "EntryBody", "MessageBody"];
 /// What operations are grouped by.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("access", "Signing in, the claim, API keys"),
     ("calls", "The call log"),
     ("numbers", "The home's lists and what is known about numbers"),

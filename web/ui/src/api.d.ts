@@ -435,6 +435,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Everybody with whom there are or could be messages.
+         * @description Needs the role `member` or a higher one.
+         */
+        get: operations["threads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/{home}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The messages exchanged with a home, the newest first.
+         * @description Needs the role `member` or a higher one.
+         */
+        get: operations["thread"];
+        put?: never;
+        /**
+         * Writes to a neighbour. The message is saved when this answers, and goes as soon as the neighbour's node is there.
+         * @description Needs the role `member` or a higher one.
+         */
+        post: operations["write"];
+        /**
+         * Deletes all messages exchanged with a home, here. What has not left does not go; what the neighbour has, it keeps.
+         * @description Needs the role `member` or a higher one.
+         */
+        delete: operations["forget"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/{home}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Says that the messages of a home were read, up to one.
+         * @description Needs the role `member` or a higher one.
+         */
+        put: operations["read"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/{home}/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Takes back a message that has not left.
+         * @description Needs the role `member` or a higher one.
+         */
+        delete: operations["undo"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/neighbours": {
         parameters: {
             query?: never;
@@ -740,6 +828,12 @@ export interface components {
         AboutHome: {
             home: string;
         };
+        /** @description Which message. */
+        AboutMessage: {
+            /** @description The neighbour's home. */
+            home: string;
+            id: string;
+        };
         /** @description Which number. */
         AboutNumber: {
             number: string;
@@ -890,6 +984,13 @@ export interface components {
             state: components["schemas"]["LineWord"];
             words: string;
         };
+        /** @description A message and what has become of it. */
+        ChangedMessage: {
+            /** @description The neighbour's home. */
+            home: string;
+            id: string;
+            state: components["schemas"]["MessageState"];
+        };
         /** @description An entry that changed. */
         ChangedSubject: {
             /** @description `+4930901820` or `+4930*`. */
@@ -946,6 +1047,12 @@ export interface components {
             name: string;
             /** Format: password */
             password: string;
+        };
+        /** @description Data in a message: for programs, or to be saved as a file. It is never shown or run. */
+        Data: {
+            /** @description Base64 (RFC 4648, 4). */
+            base64: string;
+            media_type: string;
         };
         /** @description Calls of one day by verdict. */
         DayCounts: {
@@ -1166,6 +1273,57 @@ export interface components {
              */
             votes: number;
         };
+        /** @description A message. */
+        Message: {
+            /**
+             * Format: int64
+             * @description When this node wrote or received it: Unix seconds; null if the clock was not set.
+             */
+            at: number | null;
+            data: components["schemas"]["Data"] | null;
+            /**
+             * Format: int64
+             * @description When the neighbour's node said that it has it.
+             */
+            delivered: number | null;
+            failure: components["schemas"]["Reason"] | null;
+            /** @description The neighbour's home. */
+            home: string;
+            /** @description The same at both ends. */
+            id: string;
+            /**
+             * Format: int64
+             * @description Its place in this node's mail, sent and received alike; rises.
+             */
+            number: number;
+            state: components["schemas"]["MessageState"];
+            /** @description Anybody whom this home vouches for may have written it. Null if it holds data. */
+            text: string | null;
+            /**
+             * Format: int64
+             * @description When it was written, by the writer's clock.
+             */
+            written: number | null;
+        };
+        /** @description What to say: a text, or data with its media type. */
+        MessageBody: {
+            data?: components["schemas"]["Data"] | null;
+            /** @description At most 2,000 bytes in UTF-8. */
+            text?: string | null;
+        };
+        /** @description A page of messages, the newest first. */
+        MessagePage: {
+            /** @description Messages that belong here and were left out because what was saved is damaged. */
+            damaged: number;
+            items: components["schemas"]["Message"][];
+            /** @description For `cursor`, to get the next page; null at the end. */
+            next: string | null;
+        };
+        /**
+         * @description What has become of a message.
+         * @enum {string}
+         */
+        MessageState: "queued" | "sent" | "delivered" | "expired" | "failed" | "received";
         /** @description A neighbour's home that this home answers for. */
         Neighbour: {
             home: string;
@@ -1388,6 +1546,14 @@ export interface components {
          * @enum {string}
          */
         Rating: "A_LEGITIMATE" | "B_MISSED" | "E_ADVERTISING" | "G_FRAUD";
+        /** @description What was read. */
+        ReadBody: {
+            /**
+             * Format: int64
+             * @description The number of the newest message that was seen.
+             */
+            up_to: number;
+        };
         /** @description How far the reading is. */
         Reading: {
             /**
@@ -1506,6 +1672,35 @@ export interface components {
             today: components["schemas"]["Today"] | null;
             /** @description Own reports that wait for the clock. */
             waiting: number;
+        };
+        /** @description The messages exchanged with one neighbour, as a list shows them. */
+        Thread: {
+            held_up: components["schemas"]["Reason"] | null;
+            home: string;
+            last: components["schemas"]["Message"] | null;
+            /** @description How this home calls it. */
+            name: string;
+            /** @description Whether this home answers for it: only then can it be written to. */
+            neighbour: boolean;
+            /**
+             * Format: int32
+             * @description Ours that the neighbour does not have yet.
+             */
+            undelivered: number;
+            /**
+             * Format: int32
+             * @description Received and not read.
+             */
+            unread: number;
+        };
+        /** @description All neighbours and others with whom there are messages: the newest message first, then by name. */
+        Threads: {
+            items: components["schemas"]["Thread"][];
+            /**
+             * Format: int32
+             * @description Received and not read, from all.
+             */
+            unread: number;
         };
         /** @description Today's calls by verdict; a day begins at midnight UTC. */
         Today: {
@@ -1660,6 +1855,26 @@ export interface components {
             data: components["schemas"]["Present"];
             /** @enum {string} */
             type: "presence.changed";
+        } | {
+            /** @description A neighbour's message has come. */
+            data: components["schemas"]["AboutMessage"];
+            /** @enum {string} */
+            type: "message.received";
+        } | {
+            /** @description A message to a neighbour was written or has come further. */
+            data: components["schemas"]["ChangedMessage"];
+            /** @enum {string} */
+            type: "message.changed";
+        } | {
+            /** @description A message to a neighbour was undone. */
+            data: components["schemas"]["AboutMessage"];
+            /** @enum {string} */
+            type: "message.undone";
+        } | {
+            /** @description Messages of a neighbour were read, are not taken there, or were deleted. */
+            data: components["schemas"]["AboutHome"];
+            /** @enum {string} */
+            type: "messages.changed";
         } | {
             data: components["schemas"]["AboutPeer"];
             /** @enum {string} */
@@ -3951,6 +4166,654 @@ export interface operations {
                 };
             };
             /** @description `not_a_number`, `not_a_pattern` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `busy` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_saved_yet` */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    threads: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Threads"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`, `checking` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    thread: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 if nothing is said. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                home: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagePage"];
+                };
+            };
+            /** @description `cursor` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_a_home` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`, `checking` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    write: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                home: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description `not_json`, `unreadable` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_vouched` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_messages` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: a request may hold 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_a_home`, `invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `busy` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_saved_yet` */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    forget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                home: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no_such_message` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_a_home` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `busy` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_saved_yet` */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                home: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadBody"];
+            };
+        };
+        responses: {
+            /** @description They count as read. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `not_json`, `unreadable` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no_such_message` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: a request may hold 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_a_home` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `busy` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                home: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has not left and will not. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no_such_message` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `message_left` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_a_home`, `not_a_message` */
             422: {
                 headers: {
                     [name: string]: unknown;
