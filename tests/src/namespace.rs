@@ -18,6 +18,8 @@ pub fn unavailable() -> Option<String> {
 pub struct Lan {
     switch: String,
     machines: Vec<String>,
+    /// The machines on a bridge of their own.
+    apart: Vec<u8>,
 }
 
 impl Lan {
@@ -27,7 +29,7 @@ impl Lan {
     /// If the system denies it; ask [`unavailable`] before.
     #[must_use]
     pub fn new(count: u8) -> Self {
-        let mut lan = Self { switch: unique("switch"), machines: Vec::new() };
+        let mut lan = Self { switch: unique("switch"), machines: Vec::new(), apart: Vec::new() };
         must(&["netns", "add", &lan.switch]);
         must(&["-n", &lan.switch, "link", "add", "br0", "type", "bridge"]);
         must(&["-n", &lan.switch, "link", "set", "br0", "up"]);
@@ -72,6 +74,30 @@ impl Lan {
     pub fn unplug(&self, machine: u8) {
         must(&["-n", self.name(machine), "address", "flush", "dev", "eth0"]);
         must(&["-n", self.name(machine), "link", "set", "eth0", "down"]);
+    }
+
+    /// Moves these machines to a bridge of their own: they reach each other, and nobody else.
+    ///
+    /// # Panics
+    /// If the system denies it.
+    pub fn cut(&mut self, machines: std::ops::Range<u8>) {
+        must(&["-n", &self.switch, "link", "add", "br1", "type", "bridge"]);
+        must(&["-n", &self.switch, "link", "set", "br1", "up"]);
+        for machine in machines {
+            must(&["-n", &self.switch, "link", "set", &format!("port{machine}"), "master", "br1"]);
+            self.apart.push(machine);
+        }
+    }
+
+    /// Brings those machines back.
+    ///
+    /// # Panics
+    /// If the system denies it.
+    pub fn heal(&mut self) {
+        for machine in std::mem::take(&mut self.apart) {
+            must(&["-n", &self.switch, "link", "set", &format!("port{machine}"), "master", "br0"]);
+        }
+        must(&["-n", &self.switch, "link", "del", "br1"]);
     }
 
     /// The machine's IPv4 address.

@@ -7,6 +7,7 @@ mod first_light;
 mod nat;
 mod neighbourhood;
 mod network;
+mod partition;
 mod reconcile;
 mod sip_gateway;
 mod tidy;
