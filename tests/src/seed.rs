@@ -17,7 +17,9 @@ use meerkat_protocols::{
 use meerkat_store::{DataKey, Folder, Options, Store};
 
 /// Reports that one home may have alive: ten days of twenty slots.
-const REPORTS_A_HOME: u64 = 200;
+pub const REPORTS_A_HOME: u64 = 200;
+/// Neighbours that a home may answer for.
+const VOUCHES_A_HOME: u64 = 12;
 /// Writes that share a commit.
 const BATCH: usize = 10_000;
 /// The first number that is reported; the others follow, one a statement.
@@ -30,8 +32,12 @@ pub struct Seed {
     pub statements: u64,
     /// Screened calls.
     pub calls: u64,
+    /// Reports of each home, at most [`REPORTS_A_HOME`].
+    pub per_home: u64,
     /// Homes that this node's home vouches for, at most 12.
     pub vouched: u8,
+    /// Whether those vouch for twelve more each, and so on, until every home that reports is vouched for.
+    pub tree: bool,
     /// The day of it all, usually today.
     pub day: Day,
 }
@@ -57,6 +63,9 @@ pub fn fill(folder: &Path, seed: Seed) {
     let keys = Keys::load_or_create(&store).expect("an identity");
     let mut out = Batches { store: &store, writes: Vec::new(), next: 0 };
     vouches(&mut out, &keys, seed);
+    if seed.tree {
+        tree(&mut out, seed);
+    }
     reports(&mut out, seed);
     calls(&mut out, seed);
     out.flush();
@@ -106,9 +115,21 @@ fn vouches(out: &mut Batches<'_>, keys: &Keys, seed: Seed) {
     }
 }
 
+/// The homes under this node's are numbered row by row.
+fn tree(out: &mut Batches<'_>, seed: Seed) {
+    let homes = seed.statements.div_ceil(seed.per_home);
+    for child in u64::from(seed.vouched)..homes {
+        let (parent, slot) = (child / VOUCHES_A_HOME - 1, u8::try_from(child % VOUCHES_A_HOME).expect("below twelve"));
+        let parent = key(parent);
+        let body = Body::Vouch(Genesis::new(&key(child).verifying_key()));
+        let home = Genesis::new(&parent.verifying_key()).home();
+        out.say(Statement { home, node: NodeNumber(0), day: seed.day, slot, body }, &parent);
+    }
+}
+
 fn reports(out: &mut Batches<'_>, seed: Seed) {
     for n in 0..seed.statements {
-        let (home, at) = (n / REPORTS_A_HOME, n % REPORTS_A_HOME);
+        let (home, at) = (n / seed.per_home, n % seed.per_home);
         let key = key(home);
         let slots = u64::from(Kind::Report.slots_per_day());
         let (day, slot) = (seed.day.0 - u16::try_from(at / slots).expect("ten days"), at % slots);

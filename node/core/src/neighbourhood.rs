@@ -307,7 +307,8 @@ impl Node {
     /// What peers brought of these homes in vain is evidence now.
     fn tell_reached(&mut self, homes: Vec<HomeId>) {
         if !homes.is_empty() {
-            self.put(Output::Notice(Notice::Reached(homes)));
+            // In one order with what was declined: that is told after its commit.
+            self.put(Output::AfterCommit(Promise::Notice(Notice::Reached(homes))));
         }
     }
 

@@ -1,4 +1,4 @@
-//! `figures invite|silenced|report`: measures a real daemon (`MEERKAT_BIN`) among real counterparts and prints one JSON
+//! `figures invite|silenced|report|join|join-million`: measures a real daemon (`MEERKAT_BIN`) among real counterparts and prints one JSON
 //! object of milliseconds.
 
 use std::{
@@ -10,9 +10,9 @@ use meerkat_protocols::time::Day;
 use meerkat_tests::{
     caller::{From, Ring},
     daemon::{Daemon, Setup, free_port},
-    seed::{Seed, fill, notorious},
+    seed::{REPORTS_A_HOME, Seed, fill, notorious},
     sip::{Call, Kamailio, KamailioSetup, Phone, Sipp},
-    wait::until,
+    wait::{until, until_within},
 };
 use serde_json::{Value, json};
 
@@ -29,8 +29,10 @@ fn main() {
         Some("invite") => invite(),
         Some("silenced") => silenced(),
         Some("report") => report(),
+        Some("join") => join(Join { reports: 10_000, per_home: 10 }),
+        Some("join-million") => join(Join { reports: 1_000_000, per_home: REPORTS_A_HOME }),
         _ => {
-            eprintln!("usage: figures invite|silenced|report");
+            eprintln!("usage: figures invite|silenced|report|join|join-million");
             std::process::exit(64);
         }
     };
@@ -55,7 +57,8 @@ fn ready(daemon: &Daemon) {
 fn seeded() -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
-    fill(&data, Seed { statements: STATEMENTS, calls: 0, vouched: 12, day: today() });
+    let per_home = REPORTS_A_HOME;
+    fill(&data, Seed { statements: STATEMENTS, per_home, calls: 0, vouched: 12, tree: false, day: today() });
     (folder, data)
 }
 
@@ -83,9 +86,7 @@ fn invite() -> Value {
         })
         .collect();
     let times = calls.into_iter().map(|call| call.join().expect("no panic")).collect();
-    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("it runs");
-    let rss = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).and_then(|l| l.trim().split(' ').next());
-    let rss_mb = rss.and_then(|kb| kb.parse::<f64>().ok()).map(|kb| kb / 1024.0);
+    let rss_mb = memory_mb(&daemon, "VmRSS:");
     let mut spread = spread(times);
     spread["rss_mb"] = json!(rss_mb);
     spread
@@ -144,4 +145,49 @@ fn report() -> Value {
         }
     }
     spread(times)
+}
+
+/// A neighbourhood that a new home joins.
+struct Join {
+    reports: u64,
+    per_home: u64,
+}
+
+/// From the first statement that a new home gets from its only neighbour until it has all that this one holds, which is
+/// fetched, verified and on disk.
+fn join(Join { reports, per_home }: Join) -> Value {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    fill(&data, Seed { statements: reports, per_home, calls: 0, vouched: 12, tree: true, day: today() });
+    let long = Duration::from_secs(1_800);
+    let neighbour = Daemon::start(Setup { data: Some(data), ..Setup::default() });
+    let held = |daemon: &Daemon| daemon.get("/api/v1/summary")["statements"].as_u64().expect("a count");
+    let all = held(&neighbour);
+    let card = neighbour.get("/api/v1/node")["card"].clone();
+    let address = until("an address", || neighbour.get("/api/v1/peers")["listening"][0].as_str().map(str::to_owned));
+    let home = Daemon::start(Setup { peers: vec![address], ..Setup::default() });
+    let before = memory_mb(&home, "VmRSS:");
+    let (status, _) = home.ask("POST", "/api/v1/vouches", Some(&json!({"card": card, "name": "Neighbour"})));
+    assert_eq!(status, 201);
+    until("the first", || (held(&home) > 1).then_some(()));
+    let began = Instant::now();
+    let mut half = None;
+    until_within(long, "all", || {
+        let held = held(&home);
+        if half.is_none() && held > all / 2 {
+            half = memory_mb(&home, "VmRSS:");
+        }
+        (held > all).then_some(())
+    });
+    let ms = began.elapsed().as_secs_f64() * 1e3;
+    json!({
+        "count": all, "p50_ms": ms, "p95_ms": ms, "p99_ms": ms, "before_mb": before, "half_mb": half,
+        "rss_mb": memory_mb(&home, "VmRSS:"), "peak_mb": memory_mb(&home, "VmHWM:"), "giver_peak_mb": memory_mb(&neighbour, "VmHWM:"),
+    })
+}
+
+fn memory_mb(daemon: &Daemon, which: &str) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("it runs");
+    let kb = status.lines().find_map(|l| l.strip_prefix(which)).and_then(|l| l.trim().split(' ').next());
+    kb.and_then(|kb| kb.parse::<f64>().ok()).map(|kb| kb / 1024.0)
 }

@@ -192,7 +192,7 @@ impl Exchanges {
         match event {
             ExchangeEvent::Opened { exchange, peer, ours: true } => self.opened(now_ms, exchange, peer),
             ExchangeEvent::Opened { exchange, peer, ours: false } => {
-                if self.peers.may_ask(peer, now_ms) {
+                if !self.is_meeting(peer) && self.peers.may_ask(peer, now_ms) {
                     self.running.insert(exchange, Running::answer(peer, self.since, now_ms));
                     self.changed = true;
                 } else {
@@ -201,7 +201,8 @@ impl Exchanges {
             }
             ExchangeEvent::NotOpened { peer } => {
                 self.opening = None;
-                self.peers.failed(peer, now_ms, "the peer takes no part in exchanges now");
+                let spread = self.chance.next();
+                self.peers.failed(peer, now_ms, spread, "the peer takes no part in exchanges now");
                 self.changed = true;
             }
             ExchangeEvent::Frame { exchange, data } => {
@@ -217,6 +218,13 @@ impl Exchanges {
         let Some(running) = self.running.get_mut(&exchange) else { return };
         let went = running.loaded(bodies, now_ms);
         self.went(now_ms, exchange, went);
+    }
+
+    /// Whether our first meeting with the peer is at its beginning: what it would bring now, without the vouches before it,
+    /// would mostly come in vain. It tries again in a moment.
+    fn is_meeting(&self, peer: Peer) -> bool {
+        let begins = |stage| matches!(stage, Stage::Vouches | Stage::Recent);
+        self.running.values().any(|running| running.peer == peer && running.ours.is_some_and(begins))
     }
 
     fn may_open(&self) -> bool {
@@ -310,14 +318,18 @@ impl Exchanges {
             Ending::Slow => "the peer was too slow",
             Ending::TooLong => "the peer sent more than an exchange may have",
         };
-        self.peers.broke_off(&running, now_ms, why);
+        let spread = self.chance.next();
+        self.peers.broke_off(&running, now_ms, spread, why);
     }
 
     fn cut(&mut self, now_ms: u64, exchange: ExchangeRef, cut: Cut) {
         let Some(running) = self.end(exchange) else { return };
+        let spread = self.chance.next();
         match cut {
-            Cut::Slow => self.peers.broke_off(&running, now_ms, "the peer was too slow"),
-            Cut::Endless => self.peers.broke_off(&running, now_ms, "there was more than one exchange may have"),
+            Cut::Slow => self.peers.broke_off(&running, now_ms, spread, "the peer was too slow"),
+            Cut::Endless => {
+                self.peers.broke_off(&running, now_ms, spread, "there was more than one exchange may have");
+            }
             Cut::Malformed
             | Cut::OutOfTurn
             | Cut::Undecodable

@@ -13,7 +13,9 @@ pub(super) const EVERY_MS: u64 = 300_000;
 /// After a peer has connected, or something came that others may lack: soon, and not all at once.
 pub(super) const SOON_MS: u64 = 2_000;
 /// After a failed one, doubling up to the second figure.
-const RETRY_MS: (u64, u64) = (15_000, 600_000);
+const RETRY_MS: (u64, u64) = (2_000, 600_000);
+/// Between the stages of a first meeting: the stream of the last one is closed by then on both sides.
+const STAGE_MS: u64 = 50;
 /// After a peer broke the rules, or where most of what it holds is no evidence here.
 const REST_MS: u64 = 3_600_000;
 /// Exchanges that one peer may begin in [`EVERY_MS`]: news every five seconds.
@@ -223,7 +225,7 @@ impl Peers {
         }
         let went_through = running.ours.is_none_or(|stage| stage == Stage::Everything);
         counterpart.due_ms = if !went_through || counterpart.reached {
-            now_ms
+            now_ms + STAGE_MS
         } else if counterpart.due_ms == u64::MAX
             || running.ours.is_some()
             || counterpart.stage == Some(Stage::Everything)
@@ -251,22 +253,22 @@ impl Peers {
     }
 
     /// An exchange ended before its end.
-    pub(super) fn broke_off(&mut self, running: &Running, now_ms: u64, why: &'static str) {
+    pub(super) fn broke_off(&mut self, running: &Running, now_ms: u64, spread: u64, why: &'static str) {
         // What the peer has begun, it begins again.
         if running.ours.is_some() {
-            self.failed(running.peer, now_ms, why);
+            self.failed(running.peer, now_ms, spread, why);
         } else if let Some(counterpart) = self.known.get_mut(&running.peer) {
             counterpart.failure = Some(why);
         }
     }
 
-    /// One of ours could not be had.
-    pub(super) fn failed(&mut self, peer: Peer, now_ms: u64, why: &'static str) {
+    /// One of ours could not be had. The spread keeps two that turn each other away from doing so for ever.
+    pub(super) fn failed(&mut self, peer: Peer, now_ms: u64, spread: u64, why: &'static str) {
         let Some(counterpart) = self.known.get_mut(&peer) else { return };
         let wait_ms = RETRY_MS.0.saturating_mul(1 << counterpart.failures.min(16)).min(RETRY_MS.1);
         counterpart.failures += 1;
         counterpart.failure = Some(why);
-        counterpart.due_ms = now_ms + wait_ms;
+        counterpart.due_ms = now_ms + wait_ms / 2 + spread % wait_ms;
     }
 
     /// No exchange with this peer for a while.
@@ -301,5 +303,83 @@ impl Counterpart {
             failure: self.failure,
             declined: self.declined.len(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meerkat_reconcile::SetId;
+
+    fn peer(n: u8) -> Peer {
+        Peer([n; 32])
+    }
+
+    fn unwanted(from: u32, to: u32) -> Vec<Unwanted> {
+        let one = |n: u32| {
+            let mut id = [0; 32];
+            id[..4].copy_from_slice(&n.to_be_bytes());
+            let home = HomeId([u8::try_from(n % 200).expect("small"); 16]);
+            Unwanted { home, set: SetId { shard: 0, day: 20_000 }, id: StatementId(id) }
+        };
+        (from..to).map(one).collect()
+    }
+
+    #[test]
+    fn a_peer_may_ask_as_often_as_there_may_be_news_and_no_more() {
+        let mut peers = Peers::default();
+        assert!(!peers.may_ask(peer(1), 0), "it is not connected");
+        peers.connected(peer(1), 0, 0);
+        peers.connected(peer(2), 0, 0);
+        let most = u64::try_from(MOST_ASKED).expect("small");
+        assert!((0..most).all(|n| peers.may_ask(peer(1), n)));
+        assert!(!peers.may_ask(peer(1), most) && peers.may_ask(peer(2), most));
+        assert!(peers.may_ask(peer(1), EVERY_MS), "the first one is long ago");
+        peers.rest(peer(2), 0, "a fault");
+        assert!(!peers.may_ask(peer(2), REST_MS - 1) && peers.may_ask(peer(2), REST_MS));
+    }
+
+    #[test]
+    fn attempts_in_vain_become_rare() {
+        let mut peers = Peers::default();
+        peers.connected(peer(1), 0, 0);
+        let waits = (0..12).map(|_| {
+            peers.failed(peer(1), 0, 0, "no");
+            peers.next_due().expect("it is connected")
+        });
+        let waits: Vec<u64> = waits.collect();
+        assert_eq!(&waits[..3], [RETRY_MS.0 / 2, RETRY_MS.0, RETRY_MS.0 * 2]);
+        assert_eq!(waits.last(), Some(&(RETRY_MS.1 / 2)));
+    }
+
+    #[test]
+    fn what_is_declined_is_bounded_and_forgotten_with_the_day_or_when_a_vouch_leads_there() {
+        let mut peers = Peers::default();
+        (1..=5).for_each(|n| peers.connected(peer(n), 0, 0));
+        let most = u32::try_from(MAX_DECLINED).expect("small");
+        for n in 1..=4 {
+            assert!(peers.decline(peer(n), &unwanted(0, most)));
+            assert!(peers.decline(peer(n), &[]), "nothing always finds room");
+        }
+        assert!(!peers.decline(peer(1), &unwanted(most, most + 1)), "its own share is full");
+        assert!(!peers.decline(peer(5), &unwanted(0, 1)), "and so is the room of all");
+        let of_home = unwanted(0, most).iter().filter(|u| u.home == HomeId([7; 16])).count();
+        peers.reached(&[HomeId([7; 16])], 0);
+        assert_eq!(peers.declined, 4 * (MAX_DECLINED - of_home));
+        assert!(peers.decline(peer(5), &unwanted(0, 1)));
+        peers.another_day();
+        assert_eq!(peers.declined, 0);
+        assert!(peers.known.values().all(|counterpart| counterpart.declined.is_empty() && !counterpart.crowded));
+    }
+
+    #[test]
+    fn of_those_that_are_gone_the_last_are_remembered() {
+        let mut peers = Peers::default();
+        for n in 0..=u8::try_from(MAX_AWAY).expect("small") {
+            peers.connected(peer(n), 0, 0);
+            peers.disconnected(peer(n));
+        }
+        assert_eq!(peers.known.len(), MAX_AWAY);
+        assert!(!peers.known.contains_key(&peer(0)) && peers.known.contains_key(&peer(1)));
     }
 }

@@ -76,6 +76,12 @@ impl Street {
         self.settle(self.houses.len() - 1);
     }
 
+    /// A new process in a house.
+    pub(crate) fn restart(&mut self, n: usize, world: World) {
+        self.houses[n] = House { world, exchanges: Exchanges::new(n as u64), open: BTreeMap::new() };
+        self.settle(n);
+    }
+
     pub(crate) fn link(&mut self, one: usize, other: usize) {
         if self.links.insert((one.min(other), one.max(other))) {
             self.send(one, Parcel::Met { with: other });
