@@ -22,6 +22,7 @@ mod mesh;
 mod messages;
 mod numbers;
 mod openapi;
+mod peers;
 mod problem;
 mod records;
 mod reports;

@@ -1,9 +1,9 @@
-//! Peers, neighbours, vouches.
+//! Neighbours and vouches.
 
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
-use meerkat_core::{Command, Neighbour as Known, PeerState, Reply};
+use meerkat_core::{Command, Neighbour as Known, Reply};
 use meerkat_protocols::{home::Card, text};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,29 +13,11 @@ use crate::{
     Wiring,
     extract::{At, Body},
     problem::{Problem, sentence},
-    words::{Found, iso_day, peer_id},
+    words::iso_day,
 };
 
 /// The longest name of a neighbour, in characters.
 const MAX_NAME_CHARS: usize = 80;
-
-/// A connected peer.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Peer {
-    peer: String,
-    address: String,
-    found: Found,
-    /// For how long it has been connected.
-    connected_s: u64,
-}
-
-/// The connected peers, and where this node can be reached.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Peers {
-    items: Vec<Peer>,
-    /// Multiaddresses.
-    listening: Vec<String>,
-}
 
 /// A neighbour's home that this home answers for.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -80,27 +62,9 @@ pub(crate) struct VouchBody {
     name: String,
 }
 
-/// The operations on peers and neighbours.
+/// The operations on neighbours.
 pub(crate) fn mesh_routes() -> OpenApiRouter<Wiring> {
-    OpenApiRouter::new()
-        .routes(routes!(peers))
-        .routes(routes!(neighbours))
-        .routes(routes!(vouch))
-        .routes(routes!(unvouch))
-}
-
-/// The connected peers, and where this node can be reached.
-#[utoipa::path(get, path = "/api/v1/peers", tag = "mesh", responses((status = 200, body = Peers)))]
-async fn peers(State(wiring): State<Wiring>) -> Body<Peers> {
-    let snapshot = Arc::clone(&wiring.snapshot.borrow());
-    let now = (wiring.clock)();
-    let view = |p: &PeerState| Peer {
-        peer: peer_id(p.peer),
-        address: p.address.clone(),
-        found: p.found.into(),
-        connected_s: now.mono_ms.saturating_sub(p.since_mono_ms) / 1_000,
-    };
-    Body(Peers { items: snapshot.peers.iter().map(view).collect(), listening: snapshot.listening.clone() })
+    OpenApiRouter::new().routes(routes!(neighbours)).routes(routes!(vouch)).routes(routes!(unvouch))
 }
 
 /// The neighbours this home answers for.

@@ -139,10 +139,12 @@ pub(crate) fn peers(peers: &Value) -> String {
         .iter()
         .map(|peer| {
             let found = text(peer, "found").replace('_', " ");
-            vec![text(peer, "peer"), long(peer, "address"), found, duration(number(peer, "connected_s"))]
+            let since = duration(number(peer, "connected_s"));
+            vec![text(peer, "name"), text(peer, "path"), text(peer, "peer"), long(peer, "address"), found, since]
         })
         .collect();
-    let mut out = table(&["PEER", "ADDRESS", "FOUND", "CONNECTED FOR"], &rows, "No peers are connected.");
+    let head = ["NEIGHBOUR", "PATH", "PEER", "ADDRESS", "FOUND", "CONNECTED FOR"];
+    let mut out = table(&head, &rows, "No peers are connected.");
     let listening: Vec<String> = list(peers, "listening")
         .iter()
         .filter_map(Value::as_str)
@@ -151,6 +153,12 @@ pub(crate) fn peers(peers: &Value) -> String {
     if !listening.is_empty() {
         let _ = writeln!(out, "\nThis node listens at\n{}", listening.join("\n"));
     }
+    let public = match peers.get("public").and_then(Value::as_bool) {
+        Some(true) => "Others can call this node directly, and it relays for neighbours who cannot be called.",
+        Some(false) => "A router keeps others from calling this node directly; neighbours reach it through a relay.",
+        None => "Whether others can call this node directly is not known yet.",
+    };
+    let _ = writeln!(out, "\n{public}");
     out
 }
 

@@ -44,6 +44,7 @@ pub(crate) const TABLE: &[(&str, &str, Need)] = &[
     ("POST", "/api/v1/reports", At(Member)),
     ("DELETE", "/api/v1/reports/{number}", At(Member)),
     ("GET", "/api/v1/peers", At(Viewer)),
+    ("POST", "/api/v1/peers/{peer}/ping", At(Viewer)),
     ("GET", "/api/v1/neighbours", At(Viewer)),
     ("POST", "/api/v1/vouches", At(Moderator)),
     ("DELETE", "/api/v1/vouches/{home}", At(Moderator)),

@@ -648,6 +648,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/peers/{peer}/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Asks a peer whether it is there: it answers by itself, whatever its people do. The peer is named by what this home calls
+         *     the neighbour, by the neighbour's home, or by its own id; of an id or a home its beginning is enough.
+         * @description Needs the role `viewer` or a higher one.
+         */
+        post: operations["ping"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports": {
         parameters: {
             query?: never;
@@ -1448,13 +1469,20 @@ export interface components {
              */
             connected_s: number;
             found: components["schemas"]["Found"];
+            /** @description What this home calls the neighbour whose node it is, or the relay's, if it is a neighbour's. */
+            name: string | null;
+            path: components["schemas"]["Way"];
             peer: string;
+            /** @description The relay, if there is one. */
+            through: string | null;
         };
         /** @description The connected peers, and where this node can be reached. */
         Peers: {
             items: components["schemas"]["Peer"][];
             /** @description Multiaddresses. */
             listening: string[];
+            /** @description Whether others can call this node without a relay; null until somebody has tried. */
+            public: boolean | null;
         };
         /** @description A number as apps know it. Times are milliseconds since 1970, 0 where there is none. */
         PhoneInfo: {
@@ -1493,6 +1521,24 @@ export interface components {
             votesWildcard: number;
             /** @description On the home's own list of wanted callers. */
             whiteListed: boolean;
+        };
+        /** @description What came of asking a peer whether it is there. */
+        Ping: {
+            /** @description Whether there was an answer within ten seconds. */
+            answered: boolean;
+            /** @description What this home calls the neighbour whose node it is. */
+            name: string | null;
+            path: components["schemas"]["Way"];
+            peer: string;
+            /**
+             * Format: double
+             * @description There and back, in milliseconds.
+             */
+            rtt_ms: number | null;
+            /** @description The relay, if there is one. */
+            through: string | null;
+            /** @description What this home calls the neighbour whose node the relay is. */
+            through_name: string | null;
         };
         /** @description Where the node stands, in degrees (WGS 84). */
         Place: {
@@ -5428,6 +5474,135 @@ export interface operations {
                 };
             };
             /** @description `unavailable`, `timeout`, `checking` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                peer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ping"];
+                };
+            };
+            /** @description `not_json`, `unreadable` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_a_peer` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ambiguous` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: a request may hold 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not possible; `field` names it */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `busy` */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -47,6 +47,8 @@ pub enum Command {
     Status(Output),
     /// List the nodes that this one is connected to
     Peers(Output),
+    /// Ask a neighbour's node whether it is there, which way, and how fast
+    Ping(Ping),
     /// List the last calls, newest first
     Calls(Calls),
     /// Say what would happen if a number called, and why
@@ -116,6 +118,36 @@ fn listen(text: &str) -> Result<String, meerkat_network::BadAddress> {
 fn peer(text: &str) -> Result<String, meerkat_network::BadAddress> {
     meerkat_network::check_peer(text).map(|()| text.to_owned())
 }
+
+/// `ping`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = PINGS)]
+pub struct Ping {
+    /// What you call the neighbour, or the beginning of the home's name or of the node's id
+    pub peer: String,
+    /// How often, a second apart; 60 with --until-direct
+    #[arg(
+        long,
+        default_value_t = 1,
+        default_value_if("until_direct", "true", "60"),
+        value_parser = clap::value_parser!(u32).range(1..=3_600)
+    )]
+    pub count: u32,
+    /// Stop as soon as it answers directly, without a relay
+    #[arg(long)]
+    pub until_direct: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// For `ping --help`.
+const PINGS: &str = "\
+Examples:
+  meerkat ping Ana
+  meerkat ping Ana --until-direct
+
+Ends with 0 after an answer, 69 if there was none, 1 if --until-direct was not reached.";
 
 /// `calls`.
 #[derive(Debug, Clone, Args)]

@@ -75,6 +75,8 @@ fn what_makes_no_sense_is_a_usage_error() {
         "messages --limit 5",
         "api-key create --name door",
         "api-key create --name door --role king",
+        "ping",
+        "ping Ana --count 0",
         "completions tcsh",
     ] {
         assert_eq!(read(&format!("meerkat {line}")).err(), Some(Exit::Usage), "{line}");
@@ -92,9 +94,19 @@ fn each_command_is_described_by_its_own_words() {
         ("check", "Say what would happen"),
         ("report", "Tell neighbours"),
         ("vouch", "Vouch for a neighbour"),
+        ("ping", "Ask a neighbour's node"),
     ] {
         let help = command.find_subcommand_mut(name).expect("it is there").render_long_help().to_string();
         assert!(help.starts_with(words), "{help}");
+    }
+}
+
+#[test]
+fn a_ping_is_one_unless_a_direct_way_is_waited_for() {
+    for (line, count) in [("", 1), (" --until-direct", 60), (" --until-direct --count 5", 5), (" --count 3", 3)] {
+        let cli = read(&format!("meerkat ping Ana{line}")).expect("it is right");
+        let Command::Ping(ping) = &cli.command else { panic!("it is `ping`") };
+        assert_eq!((ping.peer.as_str(), ping.count), ("Ana", count), "{line}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the commands do, other than `up`: each asks the running node over its control socket, by the API of the page.
 
 mod messages;
+mod ping;
 
 use std::{
     io::{self, Write},
@@ -49,6 +50,7 @@ pub async fn run(cli: &Cli, around: &Surroundings, out: &mut (impl Write + Send)
         Command::Completions { shell } => completions(*shell, node.out),
         Command::Status(output) => node.status(*output).await,
         Command::Peers(output) => node.show("/api/v1/peers", *output, shown::peers).await,
+        Command::Ping(ping) => node.ping(ping).await,
         Command::Calls(calls) => node.calls(calls).await,
         Command::Check { number, output } => node.show(&number_path(number), *output, shown::check).await,
         Command::Report(report) => node.report(report).await,

@@ -294,12 +294,20 @@ export const en = {
     "Nodes on the same network find each other within seconds. For one elsewhere, start this node with --peer and its address.",
   "mesh.peer": "Node",
   "mesh.peer_address": "Address",
+  "mesh.peer_path": "Way",
   "mesh.peer_found": "Known from",
   "mesh.peer_since": "Connected for",
   "mesh.found.nearby": "This network",
   "mesh.found.configured": "Configuration",
   "mesh.found.remembered": "Earlier",
   "mesh.found.called_us": "It called",
+  "mesh.path.direct": "Direct",
+  "mesh.path.relayed": "Through {name}",
+  "mesh.public.true":
+    "Others can call this node directly. It also passes words on for neighbours whose router lets nobody in.",
+  "mesh.public.false":
+    "Your router lets nobody in. Neighbours reach this node through another neighbour, who cannot read what is passed on, until a direct way is found.",
+  "mesh.public.unknown": "Whether others can call this node directly shows once it is connected over the internet.",
   "mesh.listening": "Where others reach this node",
   "mesh.listening_none":
     "This node does not listen: others cannot reach it. Check the setting for listening addresses.",

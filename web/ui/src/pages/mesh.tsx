@@ -2,17 +2,18 @@ import { useState } from "preact/hooks";
 
 import { api } from "../requests";
 import { asProblem, type Problem } from "../client";
-import { brief, count, day, duration } from "../format";
+import { brief, count, day } from "../format";
 import { Card } from "../parts/card";
 import { CopyText } from "../parts/copy";
 import { Confirm } from "../parts/dialog";
 import { Field } from "../parts/field";
 import { Icon } from "../parts/icon";
+import { PeersCard } from "../parts/peers";
 import { Empty, Failure, Skeleton } from "../parts/states";
 import { useResource } from "../resource";
 import { has } from "../session";
 import { done } from "../toasts";
-import type { Neighbour, Neighbours, Peer } from "../types";
+import type { Neighbour, Neighbours } from "../types";
 import { t, tn } from "../words";
 
 export function Mesh() {
@@ -209,65 +210,5 @@ function NeighbourTable({ neighbours, onChanged }: { neighbours: readonly Neighb
         />
       )}
     </>
-  );
-}
-
-function PeersCard() {
-  const { data, problem, reload } = useResource("peers", api.peers, ["peer.*"]);
-  return (
-    <Card title={t("mesh.peers")} why={t("mesh.peers_why")}>
-      {problem !== undefined && <Failure problem={problem} retry={reload} />}
-      {data === undefined && problem === undefined && <Skeleton />}
-      {data?.items.length === 0 && <Empty icon="mesh" title={t("mesh.peers_none")} why={t("mesh.peers_none_why")} />}
-      {data !== undefined && data.items.length > 0 && <PeerTable peers={data.items} />}
-      {data !== undefined && (
-        <>
-          <h3>{t("mesh.listening")}</h3>
-          {data.listening.length === 0 ? (
-            <p class="soft">{t("mesh.listening_none")}</p>
-          ) : (
-            <ul class="addresses">
-              {data.listening.map((text) => (
-                <li key={text}>
-                  <code>{text}</code>
-                </li>
-              ))}
-            </ul>
-          )}
-        </>
-      )}
-    </Card>
-  );
-}
-
-function PeerTable({ peers }: { peers: readonly Peer[] }) {
-  return (
-    <table class="plain peers">
-      <caption class="hidden">{t("mesh.peers")}</caption>
-      <thead>
-        <tr>
-          <th scope="col">{t("mesh.peer")}</th>
-          <th scope="col" class="wide">
-            {t("mesh.peer_address")}
-          </th>
-          <th scope="col">{t("mesh.peer_found")}</th>
-          <th scope="col">{t("mesh.peer_since")}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {peers.map((peer) => (
-          <tr key={peer.peer}>
-            <th scope="row">
-              <code title={peer.peer}>{brief(peer.peer)}</code>
-            </th>
-            <td class="wide">
-              <code>{peer.address}</code>
-            </td>
-            <td>{t(`mesh.found.${peer.found}`)}</td>
-            <td>{duration(peer.connected_s * 1000)}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
   );
 }
