@@ -24,6 +24,19 @@ pub(super) const SILENCED: Bench = Bench {
 pub(super) const REPORT: Bench =
     Bench { name: "report", what: "a report on one node to the verdict on a neighbour's", long: false, run: report };
 
+pub(super) const JOIN: Bench = Bench {
+    name: "join",
+    what: "a new home gets 10,000 reports of 1,000 homes from its one neighbour",
+    long: false,
+    run: join,
+};
+pub(super) const JOIN_MILLION: Bench = Bench {
+    name: "join-million",
+    what: "a new home gets a million reports of 5,000 homes from its one neighbour",
+    long: true,
+    run: join_million,
+};
+
 /// What `figures` prints.
 #[derive(Deserialize)]
 struct Spread {
@@ -33,6 +46,10 @@ struct Spread {
     p99_ms: f64,
     rss_mb: Option<f64>,
     never_rang: Option<f64>,
+    before_mb: Option<f64>,
+    half_mb: Option<f64>,
+    peak_mb: Option<f64>,
+    giver_peak_mb: Option<f64>,
 }
 
 fn measure(setup: &Setup, figure: &str) -> Outcome<Spread> {
@@ -77,4 +94,37 @@ fn report(setup: &Setup) -> Outcome<Vec<Row>> {
         Row::at_most("report to verdict at a neighbour's, p95 ms", spread.p95_ms, 2_000.0, "<= 2000", anchor),
         Row::plain("report to verdict at a neighbour's, p99 ms", spread.p99_ms, ""),
     ])
+}
+
+fn join(setup: &Setup) -> Outcome<Vec<Row>> {
+    let spread = measure(setup, "join")?;
+    let anchor = "Automerge 0.12, the same reports merged: 8,300 ms";
+    let mut rows = vec![Row::at_most(
+        "10,000 reports of 1,000 homes: from the first to all on disk, ms",
+        spread.p50_ms,
+        500.0,
+        "<= 500",
+        anchor,
+    )];
+    rows.extend(join_memory(&spread));
+    Ok(rows)
+}
+
+fn join_million(setup: &Setup) -> Outcome<Vec<Row>> {
+    let spread = measure(setup, "join-million")?;
+    let mut rows =
+        vec![Row::plain("a million reports of 5,000 homes: from the first to all on disk, s", spread.p50_ms / 1e3, "")];
+    rows.extend(join_memory(&spread));
+    Ok(rows)
+}
+
+fn join_memory(spread: &Spread) -> impl Iterator<Item = Row> {
+    let figures = [
+        ("memory of the new home before, MB", spread.before_mb),
+        ("... when half has come, MB", spread.half_mb),
+        ("... when all has come, MB", spread.rss_mb),
+        ("... at most, MB", spread.peak_mb),
+        ("memory of the giving home at most, MB", spread.giver_peak_mb),
+    ];
+    figures.into_iter().filter_map(|(figure, mb)| Some(Row::plain(figure, mb?, "")))
 }

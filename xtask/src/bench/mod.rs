@@ -72,6 +72,8 @@ const BENCHES: &[Bench] = &[
     house::INVITE,
     house::SILENCED,
     house::REPORT,
+    house::JOIN,
+    house::JOIN_MILLION,
     start::BENCH,
     memory::BENCH,
     page::BENCH,
