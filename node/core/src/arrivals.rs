@@ -21,6 +21,8 @@ use crate::{
 /// compare, which is cheaper than the flood.
 const MAX_GOSSIPED_ON: u32 = 256;
 const MINUTE_MS: u64 = 60_000;
+/// What we think of a peer that did what nobody honest does: below zero, so that gossip drops it from its mesh.
+const DISTRUST: i16 = -100;
 
 /// One frame being judged.
 #[derive(Debug)]
@@ -71,7 +73,10 @@ impl Node {
                 self.weigh(now, arrival, bodies);
             }
             ExchangeNews::States(states) => self.mesh.exchanges = states,
-            ExchangeNews::Fault(..) => self.counts.faults += 1,
+            ExchangeNews::Fault(peer, _) => {
+                self.counts.faults += 1;
+                self.distrust(peer);
+            }
         }
     }
 
@@ -125,12 +130,20 @@ impl Node {
         }
     }
 
+    /// For as long as this process lives: a contact's record, when it comes again, is believed again.
+    fn distrust(&mut self, peer: Peer) {
+        self.put(Output::Order(Order::Trust { peer, score: DISTRUST }));
+    }
+
     /// All of the frame is judged.
     fn take(&mut self, mut arrival: Arrival) {
         for sealed in std::mem::take(&mut arrival.aside) {
             self.settle(&mut arrival, &sealed, Admission::Ignore(Ignored::OutOfReach));
         }
         let Arrival { exchange, peer, accepted, forged, declined, .. } = arrival;
+        if forged {
+            self.distrust(peer);
+        }
         // After the commit: so the peer sends no faster than the disk takes, and the next exchange finds all of it.
         let taken = Notice::Taken(Taken { exchange, peer, accepted, forged, declined });
         self.put(Output::AfterCommit(Promise::Notice(taken)));

@@ -143,6 +143,8 @@ fn a_peer_that_brings_a_forged_statement_rests_for_an_hour() {
     let before = snapshot(&mut street);
     assert_eq!((before.counts.rejected, before.counts.exchanged), (1, 0), "it came once");
     assert_eq!(before.exchanges[0].failure, Some("the peer sent a forged statement"));
+    let distrusted = |line: &String| line.contains("Trust") && line.contains("score: -");
+    assert!(street.houses[0].world.trace.iter().any(distrusted), "gossip is told");
     street.pass(3_600_000);
     assert_eq!(snapshot(&mut street).counts.rejected, 2, "and once more after the hour");
 }
