@@ -58,6 +58,14 @@ pub enum Failure {
         /// The reason in words.
         detail: String,
     },
+    /// A file that was named cannot be read.
+    #[error("{} cannot be read: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        error: io::Error,
+    },
     /// What the node said cannot be printed.
     #[error("the result cannot be printed: {0}")]
     Output(#[from] io::Error),
@@ -70,6 +78,7 @@ impl Failure {
         match self {
             Self::NotRunning { .. } => Exit::Down,
             Self::NotAllowed { .. } => Exit::NotAllowed,
+            Self::File { .. } => Exit::NoInput,
             Self::TimedOut | Self::Broken(_) => Exit::Unavailable,
             Self::Refused { status: 401 | 403, .. } => Exit::NotAllowed,
             Self::Refused { status: 429 | 502..=504, .. } => Exit::Unavailable,
@@ -79,6 +88,9 @@ impl Failure {
         }
     }
 }
+
+/// The content of a request and its type.
+type Content = Option<(Bytes, &'static str)>;
 
 /// A client of one node. Every request takes a connection of its own: a command makes one or two.
 #[derive(Debug, Clone)]
@@ -112,6 +124,19 @@ impl Client {
     /// # Errors
     /// [`Failure`] says why there is no answer.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let body = body.map(|body| (Bytes::from(body.to_string()), "application/json"));
+        self.ask(method, path, body).await
+    }
+
+    /// Puts bytes as they are.
+    ///
+    /// # Errors
+    /// [`Failure`] says why there is no answer.
+    pub async fn put_bytes(&self, path: &str, bytes: Vec<u8>) -> Result<Value, Failure> {
+        self.ask(Method::PUT, path, Some((bytes.into(), "application/octet-stream"))).await
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Content) -> Result<Value, Failure> {
         let (status, bytes) =
             timeout(ANSWER_TIMEOUT, self.exchange(method, path, body)).await.map_err(|_| Failure::TimedOut)??;
         if !status.is_success() {
@@ -123,7 +148,7 @@ impl Client {
         serde_json::from_slice(&bytes).map_err(|error| Failure::Broken(error.to_string()))
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(StatusCode, Bytes), Failure> {
+    async fn exchange(&self, method: Method, path: &str, body: Content) -> Result<(StatusCode, Bytes), Failure> {
         let broken = |error: hyper::Error| Failure::Broken(error.to_string());
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.unconnected(&error))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
@@ -150,13 +175,13 @@ impl Client {
     }
 }
 
-fn request(method: Method, path: &str, body: Option<&Value>) -> Result<Request<Full<Bytes>>, Failure> {
-    let bytes = body.map(|body| Bytes::from(body.to_string()));
+fn request(method: Method, path: &str, body: Content) -> Result<Request<Full<Bytes>>, Failure> {
     let mut request = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
-    if bytes.is_some() {
-        request = request.header(header::CONTENT_TYPE, "application/json");
+    if let Some((_, kind)) = &body {
+        request = request.header(header::CONTENT_TYPE, *kind);
     }
-    request.body(Full::new(bytes.unwrap_or_default())).map_err(|error| Failure::Broken(error.to_string()))
+    let bytes = body.map(|(bytes, _)| bytes).unwrap_or_default();
+    request.body(Full::new(bytes)).map_err(|error| Failure::Broken(error.to_string()))
 }
 
 async fn read(response: Response<Incoming>) -> Result<(StatusCode, Bytes), Failure> {

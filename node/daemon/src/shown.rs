@@ -1,12 +1,15 @@
 //! What a person reads in the terminal: columns, sentences, and no character from outside that a terminal would obey.
 
 pub(crate) mod messages;
+mod numbers;
 
 use std::fmt::Write;
 
 use jiff::{Timestamp, tz::TimeZone};
 use meerkat_protocols::text::inert;
 use serde_json::Value;
+
+pub(crate) use numbers::{erased, imported, imports, record};
 
 /// A field as text, inert; empty if there is none.
 fn text(value: &Value, key: &str) -> String {

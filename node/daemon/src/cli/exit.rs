@@ -16,6 +16,8 @@ pub enum Exit {
     Usage = 64,
     /// The node refused what was asked: no such number, entry, home or key.
     Refused = 65,
+    /// A file that was named cannot be read.
+    NoInput = 66,
     /// Something that is needed is taken or does not answer: a port, a busy node. Try again.
     Unavailable = 69,
     /// A fault of the program.
@@ -42,6 +44,7 @@ Exit codes:
    2  the node does not run
   64  the command line cannot be understood
   65  the node refused what was asked, and says why
+  66  a file that was named cannot be read
   69  something is taken or does not answer (a port, a busy node): try again
   70  a fault of the program
   73  the data folder cannot be created or written to

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and with which code the program ends.
 
 mod exit;
+mod numbers;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
@@ -10,6 +11,7 @@ use crate::settings::Flags;
 
 use exit::EXITS;
 pub use exit::Exit;
+pub use numbers::{Import, Imports, Number};
 
 /// Screens calls before they ring and learns from neighbours.
 #[derive(Debug, Parser)]
@@ -64,6 +66,11 @@ pub enum Command {
     /// Show and change the numbers you allow and block
     #[command(subcommand)]
     List(List),
+    /// Import a list of unwanted numbers that others published
+    Import(Import),
+    /// Print or erase what is kept about a number
+    #[command(subcommand)]
+    Number(Number),
     /// Vouch for a neighbour's home, so that its reports count here
     Vouch(Vouch),
     /// Write to a neighbour: `meerkat message Anna "The parcel is with us."`

@@ -1,6 +1,7 @@
 //! What the commands do, other than `up`: each asks the running node over its control socket, by the API of the page.
 
 mod messages;
+mod numbers;
 mod ping;
 
 use std::{
@@ -55,6 +56,8 @@ pub async fn run(cli: &Cli, around: &Surroundings, out: &mut (impl Write + Send)
         Command::Check { number, output } => node.show(&number_path(number), *output, shown::check).await,
         Command::Report(report) => node.report(report).await,
         Command::List(list) => node.list(list).await,
+        Command::Import(import) => node.import(import).await,
+        Command::Number(number) => node.number(number).await,
         Command::Vouch(vouch) => node.vouch(vouch).await,
         Command::Message(message) => node.message(message).await,
         Command::Messages(messages) => node.messages(messages).await,

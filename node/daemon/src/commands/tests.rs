@@ -139,6 +139,9 @@ async fn commands_are_requests_of_the_api() {
         ),
         ("vouch --remove abc", "DELETE /api/v1/vouches/abc", 204, None),
         ("vouch --list --json", "GET /api/v1/neighbours", 200, None),
+        ("import list --json", "GET /api/v1/imports", 200, None),
+        ("number export 030/901820 --json", "GET /api/v1/numbers/030%2F901820/record", 200, None),
+        ("number erase +4930901820 --json", "DELETE /api/v1/numbers/%2B4930901820", 200, None),
         ("node info --json", "GET /api/v1/node", 200, None),
         (
             "api-key create --name door --role member --json",
@@ -287,6 +290,54 @@ async fn messages_are_read_oldest_first_and_count_as_read_when_a_person_sees_the
     );
     let done = with_node("messages", &answers).await;
     assert!(done.out.lines().any(|line| line.starts_with("Anna ")), "{}", done.out);
+}
+
+#[tokio::test]
+async fn a_file_is_sent_in_pieces_and_told_with_its_bad_lines() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("street.csv");
+    std::fs::write(&file, "+4930901820\nx\n".repeat(6_000)).expect("it is ours");
+    let import = json!({"id": 3, "name": "street", "numbers": 1, "day": "2026-11-21"});
+    let kinds = json!([{"rows": 6000, "words": "This is no number."}]);
+    let lines: Vec<Value> = (1..=30).map(|n| json!({"line": 2 * n, "words": "This is no number."})).collect();
+    let told = json!({"import": import, "rows": 6000, "bad": 6000, "kinds": kinds, "bad_lines": lines});
+    let answers = [
+        ("POST /api/v1/imports/uploads", 201, json!({"upload": 5, "piece_bytes": 1 << 20})),
+        ("PUT /api/v1/imports/uploads/5/0", 200, json!({"bytes": 65_536, "rows": 1, "bad": 1})),
+        ("PUT /api/v1/imports/uploads/5/65536", 200, json!({"bytes": 84_000, "rows": 1, "bad": 1})),
+        ("POST /api/v1/imports/uploads/5/finish", 201, told),
+    ];
+    let done = with_node(&format!("import {} --region us", file.display()), &answers).await;
+    let begun: Value = serde_json::from_str(&done.asked[0].1).expect("it is JSON");
+    assert_eq!(begun, json!({"name": "street", "region": "US", "replace": false, "bytes": 84_000}));
+    assert_eq!(done.asked[1].1.len() + done.asked[2].1.len(), 84_000, "all of it and nothing twice");
+    assert!(
+        done.out.starts_with("1 number imported as \"street\".") && done.out.contains("In line 2, 4,"),
+        "{}",
+        done.out
+    );
+    assert!(done.out.contains("meerkat import undo \"street\""), "{}", done.out);
+
+    let missing = with_node("import nowhere.csv", &[]).await.ended.expect_err("there is no such file");
+    assert_eq!(missing.exit(), Exit::NoInput, "{missing}");
+}
+
+#[tokio::test]
+async fn a_list_is_taken_back_by_its_name() {
+    let items = json!({"items": [{"id": 7, "name": "FTC"}]});
+    let answers = [("GET /api/v1/imports", 200, items), ("DELETE /api/v1/imports/7", 204, Value::Null)];
+    let done = with_node("import undo FTC", &answers).await;
+    assert_eq!((ok(&done), done.requests().len()), (Exit::Ok, 2));
+    let failure = with_node("import undo Other", &answers).await.ended.expect_err("there is none");
+    assert_eq!(failure.exit(), Exit::Refused, "{failure}");
+}
+
+#[tokio::test]
+async fn what_stays_after_an_erasure_is_said() {
+    let answer = json!({"number": "+4930901820", "calls": 4, "entry": true, "report_retracted": false,
+        "stays": ["Backups keep what they hold."]});
+    let done = with_node("number erase +4930901820", &[("DELETE /api/v1/numbers/%2B4930901820", 200, answer)]).await;
+    assert!(done.out.contains("+4930901820 is erased here.") && done.out.contains("- Backups keep"), "{}", done.out);
 }
 
 #[tokio::test]
