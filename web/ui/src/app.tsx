@@ -76,6 +76,8 @@ function pageOf(at: Route) {
       return <Calls />;
     case "lists":
       return <Lists />;
+    case "imports":
+      return <Imports />;
     case "number":
       return <NumberDetails number={at.number} />;
     case "mesh":
@@ -88,6 +90,7 @@ function pageOf(at: Route) {
 }
 
 // Calls are what the page is opened for; the rest comes when it is asked for.
+const Imports = later(async () => (await import("./pages/imports")).Imports);
 const Mesh = later(async () => (await import("./pages/mesh")).Mesh);
 const System = later(async () => (await import("./pages/system")).System);
 
@@ -134,6 +137,7 @@ const TITLES: Readonly<Record<Exclude<Route["page"], "number">, Key>> = {
   claim: "home.title",
   calls: "calls.title",
   lists: "calls.tab.lists",
+  imports: "calls.tab.imports",
   mesh: "mesh.title",
   system: "system.title",
   missing: "missing.title",

@@ -107,6 +107,15 @@ export async function call<P extends keyof paths, V extends VerbOf<P>>(
   }
 }
 
+/** Puts bytes as they are, and reads the answer as what the caller knows it to be. */
+export async function putBytes<T>(path: string, bytes: Blob, signal: AbortSignal): Promise<T> {
+  const headers: Record<string, string> = { Accept: "application/json", "Content-Type": "application/octet-stream" };
+  if (csrf !== null) headers["X-CSRF-Token"] = csrf;
+  const response = await fetch(path, { method: "PUT", headers, credentials: "same-origin", body: bytes, signal });
+  if (!response.ok) throw await readProblem(response);
+  return (await response.json()) as T;
+}
+
 async function readProblem(response: Response): Promise<Problem> {
   const fallback = new Problem(response.status, "unknown", t("error.title"), t("error.unexpected"), null);
   try {

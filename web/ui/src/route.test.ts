@@ -7,6 +7,7 @@ describe("addresses", () => {
     { page: "home" },
     { page: "calls" },
     { page: "lists" },
+    { page: "imports" },
     { page: "number", number: "+4930901820" },
     { page: "number", number: "030 / 90-18#20?%&" },
     { page: "mesh" },

@@ -6,6 +6,7 @@ export type Route =
   | { page: "home" }
   | { page: "calls" }
   | { page: "lists" }
+  | { page: "imports" }
   | { page: "number"; number: string }
   | { page: "mesh" }
   | { page: "system"; tab: SystemTab }
@@ -26,7 +27,7 @@ export function parse(hash: string): Route {
       return second === undefined ? { page: "home" } : missing;
     case "calls":
       if (second === undefined || second === "") return { page: "calls" };
-      return second === "lists" ? { page: "lists" } : missing;
+      return second === "lists" || second === "imports" ? { page: second } : missing;
     case "number":
       return second === undefined || second === "" ? missing : { page: "number", number: second };
     case "mesh":
@@ -49,6 +50,8 @@ export function address(route: Exclude<Route, { page: "missing" | "claim" }>): s
       return "#/calls";
     case "lists":
       return "#/calls/lists";
+    case "imports":
+      return "#/calls/imports";
     case "number":
       // A plus sign is legal there and reads better than %2B.
       return `#/number/${encodeURIComponent(route.number).replaceAll("%2B", "+")}`;

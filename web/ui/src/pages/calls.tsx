@@ -17,7 +17,7 @@ const CHART_DAYS = 30;
 /** While somebody types, the node is not asked at every letter. */
 const TYPING_MS = 300;
 
-export function CallsTabs({ now }: { now: "calls" | "lists" }) {
+export function CallsTabs({ now }: { now: "calls" | "lists" | "imports" }) {
   return (
     <nav class="tabs" aria-label={t("calls.tabs")}>
       <a href="#/calls" aria-current={now === "calls" ? "page" : undefined}>
@@ -25,6 +25,9 @@ export function CallsTabs({ now }: { now: "calls" | "lists" }) {
       </a>
       <a href="#/calls/lists" aria-current={now === "lists" ? "page" : undefined}>
         {t("calls.tab.lists")}
+      </a>
+      <a href="#/calls/imports" aria-current={now === "imports" ? "page" : undefined}>
+        {t("calls.tab.imports")}
       </a>
     </nav>
   );

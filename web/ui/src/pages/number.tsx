@@ -9,6 +9,7 @@ import { CallTable } from "../parts/calltable";
 import { Card } from "../parts/card";
 import { Choice, Field } from "../parts/field";
 import { Icon } from "../parts/icon";
+import { Record } from "../parts/record";
 import { Empty, Failure, Skeleton } from "../parts/states";
 import { Time } from "../parts/time";
 import { useResource } from "../resource";
@@ -27,6 +28,8 @@ export function NumberDetails({ number }: { number: string }) {
     "vouch.changed",
     "lists.changed",
     "settings.changed",
+    "imports.changed",
+    "calls.erased",
     "call.saved",
   ]);
   const { data, problem, reload } = resource;
@@ -79,6 +82,7 @@ function Found({ of, reload }: PartProps) {
           <div class="column-side">
             <OwnReport of={of} reload={reload} />
             <OwnRule of={of} reload={reload} />
+            <Record of={of} reload={reload} />
           </div>
         )}
       </div>
@@ -304,6 +308,21 @@ function OwnRule({ of, reload }: PartProps) {
           tone: `tone-${value}`,
         }))}
       />
+      {exact?.standing === "allow" &&
+        of.own_report?.category !== "legit" &&
+        (of.confirmations > 0 || of.own_report !== null) && (
+          <div class="offer">
+            <p>{t("number.tell_why")}</p>
+            <button
+              type="button"
+              class="button"
+              onClick={() => void report(of.number, "legit", of.spaced).then(reload)}
+            >
+              <Icon name="thumb" size={18} />
+              {t("number.tell")}
+            </button>
+          </div>
+        )}
       <form
         class="form"
         onSubmit={(event) => {
