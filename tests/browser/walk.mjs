@@ -43,6 +43,7 @@ const PAGES = [
   { name: "calls", hash: "#/calls", title: "Calls" },
   { name: "lists", hash: "#/calls/lists", title: "Lists" },
   { name: "lists-add", hash: "#/calls/lists", title: "Lists", open: "main .button-main", opened: "dialog[open]" },
+  { name: "imports", hash: "#/calls/imports", title: "Imports" },
   { name: "number", hash: `#/number/${NUMBER}`, title: NUMBER },
   { name: "mesh", hash: "#/mesh", title: "Mesh" },
   { name: "system", hash: "#/system", title: "System" },

@@ -31,5 +31,32 @@ fn a_person_finds_everything_on_the_page_and_nothing_of_it_is_wrong() {
     assert_eq!(report["axe_violations"], 0);
     assert!(output.status.success());
     // Every page was looked at, in every theme and width.
-    assert!(report["pages"].as_array().is_some_and(|pages| pages.len() >= 48), "{report}");
+    assert!(report["pages"].as_array().is_some_and(|pages| pages.len() >= 52), "{report}");
+}
+
+#[test]
+fn a_person_imports_a_list_and_settles_what_is_kept_about_a_number() {
+    let evening = Evening::live();
+    let token = evening.home.claim().expect("a fresh node has a claim link").to_owned();
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("browser");
+    let pictures = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("lists");
+    let output = Command::new("node")
+        .arg("lists.mjs")
+        .args([&format!("http://{}", evening.home.web()), &token])
+        .arg(&pictures)
+        .arg(SPAMMER)
+        .current_dir(folder)
+        .output()
+        .expect("node starts");
+    let report = fs::read_to_string(pictures.join("report.json"));
+    let report = report.unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+    let report: Value = serde_json::from_str(&report).expect("the walk reports in JSON");
+    assert_eq!(report["failures"], Value::Array(Vec::new()), "{}", report["failures"]);
+    assert!(report["looks"].as_array().is_some_and(|looks| looks.len() == 10), "{report}");
+    // What was told the neighbours is with them: the number is taken back, and nothing else of it ever left.
+    for neighbour in &evening.neighbours {
+        let path = format!("/api/v1/numbers/{}", SPAMMER.replace('+', "%2B"));
+        let reports = neighbour.get(&path)["reports"].to_string();
+        assert!(!reports.contains("legit"), "{reports}");
+    }
 }

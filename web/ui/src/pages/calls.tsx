@@ -8,6 +8,7 @@ import { DayChart, total } from "../parts/chart";
 import { Choice } from "../parts/field";
 import { Icon } from "../parts/icon";
 import { Empty, Failure, Skeleton } from "../parts/states";
+import { CallsTabs } from "../parts/tabs";
 import { useResource } from "../resource";
 import type { Verdict } from "../types";
 import { t } from "../words";
@@ -16,22 +17,6 @@ const PAGE = 50;
 const CHART_DAYS = 30;
 /** While somebody types, the node is not asked at every letter. */
 const TYPING_MS = 300;
-
-export function CallsTabs({ now }: { now: "calls" | "lists" | "imports" }) {
-  return (
-    <nav class="tabs" aria-label={t("calls.tabs")}>
-      <a href="#/calls" aria-current={now === "calls" ? "page" : undefined}>
-        {t("calls.tab.log")}
-      </a>
-      <a href="#/calls/lists" aria-current={now === "lists" ? "page" : undefined}>
-        {t("calls.tab.lists")}
-      </a>
-      <a href="#/calls/imports" aria-current={now === "imports" ? "page" : undefined}>
-        {t("calls.tab.imports")}
-      </a>
-    </nav>
-  );
-}
 
 export function Calls() {
   return (

@@ -7,6 +7,7 @@ import { Confirm } from "../parts/dialog";
 import { Choice, Field } from "../parts/field";
 import { Icon } from "../parts/icon";
 import { Empty, Failure, Skeleton } from "../parts/states";
+import { CallsTabs } from "../parts/tabs";
 import { REGIONS } from "../regions";
 import { api } from "../requests";
 import { useResource } from "../resource";
@@ -15,7 +16,6 @@ import { done } from "../toasts";
 import type { Import, Imported } from "../types";
 import { importFile, listName, type Progress } from "../upload";
 import { t, tn } from "../words";
-import { CallsTabs } from "./calls";
 
 /** Bad lines shown; the node tells a thousand. */
 const SHOWN_LINES = 100;
@@ -76,16 +76,18 @@ function ImportTable({ imports, onChanged }: { imports: readonly Import[]; onCha
               <td class="cell-end wide">{count(one.warm_blocks)}</td>
               <td class="wide">{day(one.day)}</td>
               {may && (
-                <td class="cell-end">
-                  <button
-                    type="button"
-                    class="icon-button"
-                    aria-label={t("imports.undo", { name: one.name })}
-                    title={t("imports.undo", { name: one.name })}
-                    onClick={() => setLeaving(one)}
-                  >
-                    <Icon name="undo" />
-                  </button>
+                <td>
+                  <div class="actions">
+                    <button
+                      type="button"
+                      class="icon-button"
+                      aria-label={t("imports.undo", { name: one.name })}
+                      title={t("imports.undo", { name: one.name })}
+                      onClick={() => setLeaving(one)}
+                    >
+                      <Icon name="undo" />
+                    </button>
+                  </div>
                 </td>
               )}
             </tr>

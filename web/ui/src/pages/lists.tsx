@@ -9,6 +9,7 @@ import { Dialog } from "../parts/dialog";
 import { Choice, Field } from "../parts/field";
 import { Icon } from "../parts/icon";
 import { Empty, Failure, Skeleton } from "../parts/states";
+import { CallsTabs } from "../parts/tabs";
 import { Time } from "../parts/time";
 import { useResource } from "../resource";
 import { address } from "../route";
@@ -16,7 +17,6 @@ import { has } from "../session";
 import { done } from "../toasts";
 import type { ListEntry, Standing } from "../types";
 import { t } from "../words";
-import { CallsTabs } from "./calls";
 
 const PAGE = 100;
 type Shown = "all" | Standing;

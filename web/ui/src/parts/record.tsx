@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 
 import { api } from "../requests";
 import { has } from "../session";
-import { attempt } from "../toasts";
+import { attempt, toasts } from "../toasts";
 import type { Erased, NumberPage } from "../types";
 import { t, tn } from "../words";
 import { Card } from "./card";
@@ -46,6 +46,8 @@ export function Record({ of, reload }: { of: NumberPage; reload: () => void }) {
           onClose={() => setAsking(false)}
           onConfirm={async () => {
             setErased(await api.erase(of.number));
+            // What they would undo is gone on purpose.
+            toasts.value = [];
             reload();
           }}
         />
