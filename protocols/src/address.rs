@@ -24,7 +24,9 @@ pub fn peer_id(peer: Peer) -> String {
     bs58::encode([&PEER_ID_PREFIX[..], &peer.0].concat()).into_string()
 }
 
-fn peer_of(id: &str) -> Option<Peer> {
+/// The peer of an id as libp2p writes it; `None` if it is no Ed25519 key's.
+#[must_use]
+pub fn peer_of(id: &str) -> Option<Peer> {
     // 38 bytes have at most 53 digits.
     let bytes = (id.len() <= 53).then(|| bs58::decode(id).into_vec().ok()).flatten()?;
     bytes.strip_prefix(&PEER_ID_PREFIX[..])?.try_into().ok().map(Peer)

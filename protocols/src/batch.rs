@@ -12,6 +12,7 @@ use crate::{
     mesh::Peer,
     number::E164,
     statement::{Kind, Sealed, StatementId},
+    ticket::{Invite, TicketId},
     time::Day,
     wishes::DocumentId,
 };
@@ -46,6 +47,10 @@ pub enum Write {
     Contact(Box<Contact>),
     /// A contact whose home is answered for no more.
     DropContact(Peer),
+    /// An invite that is open, or was used and is not over.
+    Invite(Box<Invite>),
+    /// An invite that was revoked or is over.
+    DropInvite(TicketId),
     /// A letter to or from a neighbour, with what became of it.
     Letter(Box<Kept>),
     /// A letter to forget.

@@ -131,6 +131,17 @@ impl fmt::Debug for SignedTicket {
     }
 }
 
+/// An invite as its maker keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invite {
+    /// What was handed out.
+    pub ticket: SignedTicket,
+    /// How the inviting home calls who is meant to use it.
+    pub name: String,
+    /// Who used it.
+    pub used: Option<(HomeId, Peer)>,
+}
+
 impl Ticket {
     /// The home that invites.
     #[must_use]

@@ -18,6 +18,7 @@ mod history;
 mod imports;
 mod lists;
 mod lookup;
+mod meeting;
 mod mesh;
 mod messages;
 mod numbers;

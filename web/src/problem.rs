@@ -127,12 +127,21 @@ impl From<Refusal> for Problem {
             Refusal::NotANumber(_) => (StatusCode::UNPROCESSABLE_ENTITY, Some("number")),
             Refusal::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, None),
             Refusal::OwnCard => (StatusCode::UNPROCESSABLE_ENTITY, Some("card")),
-            Refusal::NothingToRetract | Refusal::NotVouched | Refusal::NoSuchImport | Refusal::NoSuchLetter => {
-                (StatusCode::NOT_FOUND, None)
-            }
+            Refusal::NotAnInvite(_) | Refusal::OwnInvite => (StatusCode::UNPROCESSABLE_ENTITY, Some("invite")),
+            Refusal::NothingToRetract
+            | Refusal::NotVouched
+            | Refusal::NoSuchImport
+            | Refusal::NoSuchLetter
+            | Refusal::NoSuchInvite
+            | Refusal::NoSuchMeeting => (StatusCode::NOT_FOUND, None),
             Refusal::NoSlotLeft(_)
             | Refusal::TooManyVouches(_)
             | Refusal::AlreadyVouched
+            | Refusal::VouchesHeldBack(_)
+            | Refusal::TooManyInvites(_)
+            | Refusal::InviteExpired
+            | Refusal::NotReachable
+            | Refusal::NotNearby
             | Refusal::TooManyLetters(_)
             | Refusal::LetterLeft
             | Refusal::ListsFull
@@ -188,6 +197,15 @@ mod tests {
             (Refusal::NothingToRetract, 404),
             (Refusal::TooManyVouches(12), 409),
             (Refusal::AlreadyVouched, 409),
+            (Refusal::VouchesHeldBack(2), 409),
+            (Refusal::TooManyInvites(12), 409),
+            (Refusal::InviteExpired, 409),
+            (Refusal::NotReachable, 409),
+            (Refusal::NotNearby, 409),
+            (Refusal::NoSuchInvite, 404),
+            (Refusal::NoSuchMeeting, 404),
+            (Refusal::OwnInvite, 422),
+            (Refusal::NotAnInvite(meerkat_protocols::ticket::NotATicket::Damaged), 422),
             (Refusal::OwnCard, 422),
             (Refusal::NotVouched, 404),
             (Refusal::ListsFull, 409),

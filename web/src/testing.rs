@@ -15,7 +15,9 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use http_body_util::BodyExt;
-use meerkat_core::{Assessment, Command, Counts, Event, ImportState, Refusal, Reply, Snapshot};
+use meerkat_core::{
+    Assessment, Command, Counts, Event, ImportState, InviteState, JoinStage, JoinState, Refusal, Reply, Snapshot,
+};
 use meerkat_numberlists::{Import, ImportId};
 use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
@@ -23,10 +25,12 @@ use meerkat_protocols::{
     home::{Card, Genesis, NodeNumber},
     letter::Letter,
     mail::{Kept, LetterNo, Progress, Way},
-    mesh::Path,
+    mesh::{Path, Peer},
     number::{Caller, E164, Region, classify},
     phone::Line,
+    shortcode::ShortCode,
     statement::Category,
+    ticket::{Secret, SignedTicket, Ticket},
     time::{Day, Now},
     wishes::{Edit, Lists, Settings, Standing, Subject},
 };
@@ -62,6 +66,9 @@ pub(crate) fn snapshot() -> Snapshot {
         imports: Arc::new(vec![]),
         vouches_left: 12,
         contacts: vec![],
+        invites: vec![],
+        joins: vec![],
+        meetings: vec![],
         peers: vec![],
         listening: vec![],
         exchanges: Vec::new(),
@@ -327,6 +334,11 @@ fn reply(
             Ok(Reply::Forgotten(number))
         }
         Command::Unvouch(_) => Err(Refusal::NotVouched),
+        Command::Invite { .. }
+        | Command::RevokeInvite(_)
+        | Command::Join { .. }
+        | Command::Meet(_)
+        | Command::ConfirmMeeting { .. } => meeting(command, snapshot),
         Command::Ping(peer) => Ok(Reply::Pinged { peer, rtt_us: Some(1_500), path: Path::Direct }),
         Command::WriteLetter { to, id, content } => {
             snapshot.borrow().neighbours.iter().find(|n| n.home == to).ok_or(Refusal::NotVouched)?;
@@ -348,6 +360,50 @@ fn reply(
             Ok(Reply::Saved)
         }
     }
+}
+
+/// Invites are made and found again, joins begin; nobody is nearby.
+fn meeting(command: Command, snapshot: &watch::Sender<Arc<Snapshot>>) -> Result<Reply, Refusal> {
+    match command {
+        Command::Invite { name, vouches, .. } => {
+            let invite = invite(name, vouches);
+            let id = invite.id;
+            snapshot.send_modify(|now| Arc::make_mut(now).invites.push(invite));
+            Ok(Reply::Invited(id))
+        }
+        Command::RevokeInvite(id) if snapshot.borrow().invites.iter().any(|invite| invite.id == id) => {
+            snapshot.send_modify(|now| Arc::make_mut(now).invites.retain(|invite| invite.id != id));
+            Ok(Reply::Saved)
+        }
+        Command::RevokeInvite(_) => Err(Refusal::NoSuchInvite),
+        Command::Join { text, name, .. } => {
+            let ticket: SignedTicket = text.parse().map_err(Refusal::NotAnInvite)?;
+            let home = Some(ticket.open().map_err(Refusal::NotAnInvite)?.home());
+            let join = JoinState { id: 4, stage: JoinStage::Calling, name, home, words: None };
+            snapshot.send_modify(|now| Arc::make_mut(now).joins.push(join));
+            Ok(Reply::Joining(4))
+        }
+        Command::Meet(_) => Err(Refusal::NotNearby),
+        _ => Err(Refusal::NoSuchMeeting),
+    }
+}
+
+/// An invite of the home, as its engine shows it.
+pub(crate) fn invite(name: String, vouches: bool) -> InviteState {
+    let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+    let ticket = Ticket {
+        genesis: Genesis::new(&key.verifying_key()),
+        node: NodeNumber(0),
+        peer: Peer([8; 32]),
+        addresses: vec!["/ip4/192.168.1.7/udp/4787/quic-v1".into()],
+        relays: vec![],
+        secret: Secret([9; 16]),
+        expires: None,
+        vouches,
+    }
+    .sign(&key);
+    let code = Some((ShortCode::of(&[3; 32]), 601_000));
+    InviteState { id: ticket.id(), ticket, name, vouches, ends_mono_ms: 86_401_000, code, used: None, words: None }
 }
 
 /// Own lists first; scam blocks and spam challenges.

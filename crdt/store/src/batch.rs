@@ -20,8 +20,8 @@ use crate::{
     schema,
     tables::{
         CALL_DAYS, CALL_ENDS, CALL_KEY_BYTES, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, CONTACTS, DOCUMENTS,
-        HASH_BYTES, META, NUMBERS, OWN_SLOTS, PEERS, STATEMENTS, by_number_key, by_verdict_key, call_key, chunk_key,
-        chunk_of, day_key, meta_key, seq_of, slot_key,
+        HASH_BYTES, INVITES, META, NUMBERS, OWN_SLOTS, PEERS, STATEMENTS, by_number_key, by_verdict_key, call_key,
+        chunk_key, chunk_of, day_key, meta_key, seq_of, slot_key,
     },
 };
 
@@ -42,6 +42,8 @@ pub(crate) fn apply(writing: &Writing<'_>, node: NodeNumber, write: &Write) -> R
             writing.put(&CONTACTS, &key, &(&contact.signed, contact.since))
         }
         Write::DropContact(peer) => writing.remove(&CONTACTS, &writing.seal.hash(CONTACTS.name, &peer.0)),
+        Write::Invite(invite) => writing.put(&INVITES, &writing.seal.hash(INVITES.name, &invite.ticket.id().0), invite),
+        Write::DropInvite(id) => writing.remove(&INVITES, &writing.seal.hash(INVITES.name, &id.0)),
         Write::Letter(kept) => mail::put(writing, kept),
         Write::DropLetter(home, no) => mail::remove(writing, *home, *no),
         Write::Marks(home, marks) => mail::put_marks(writing, *home, marks),

@@ -9,6 +9,7 @@ use meerkat_protocols::{
     mail::Marks,
     mesh::Peer,
     statement::{Kind, Sealed, StatementId},
+    ticket::Invite,
     time::Day,
     wishes::DocumentId,
 };
@@ -21,8 +22,8 @@ use crate::{
     file::{Next, Reading},
     imports, mail, schema,
     tables::{
-        CALLS, CONTACTS, DOCUMENTS, HASH_BYTES, IDENTITY, META, OWN_SLOTS, PEERS, STATEMENTS, call_key, chunk_of,
-        meta_key, seq_of, slot_of,
+        CALLS, CONTACTS, DOCUMENTS, HASH_BYTES, IDENTITY, INVITES, META, OWN_SLOTS, PEERS, STATEMENTS, call_key,
+        chunk_of, meta_key, seq_of, slot_of,
     },
 };
 
@@ -47,6 +48,8 @@ pub struct Restored {
     pub peers: Vec<(Peer, Vec<String>)>,
     /// The nodes of neighbours' homes.
     pub contacts: Vec<Contact>,
+    /// Invites that were open or used.
+    pub invites: Vec<Invite>,
     /// What is kept beside the letters exchanged with each home.
     pub marks: Vec<(HomeId, Marks)>,
     /// The bytes of each import, by its id. One that lost a piece is left out.
@@ -102,6 +105,7 @@ impl Reader {
             documents(reading, &mut restored)?;
             peers(reading, &mut restored)?;
             contacts(reading, &mut restored)?;
+            invites(reading, &mut restored)?;
             mail::marks(reading, &mut restored)?;
             imports::all(reading, &mut restored)?;
             restored.next_call = next_call(reading, self.handle.node(), &mut restored)?;
@@ -233,6 +237,16 @@ fn contacts(reading: &Reading<'_>, restored: &mut Restored) -> Result<(), Fault>
             Ok(Err(_)) => restored.note(Damaged::new(CONTACTS.name, &key)),
             Err(damaged) => restored.note(damaged),
         }
+    })
+}
+
+fn invites(reading: &Reading<'_>, restored: &mut Restored) -> Result<(), Fault> {
+    reading.each(&INVITES, [0; HASH_BYTES]..=[0xff; HASH_BYTES], |_, invite| match invite {
+        Ok(invite) => {
+            restored.invites.push(invite);
+            Next::Go
+        }
+        Err(damaged) => restored.note(damaged),
     })
 }
 

@@ -78,6 +78,8 @@ pub(crate) const LETTERS: Table<LETTER_KEY_BYTES> = Table::new("letters");
 pub(crate) const MARKS: Table<HASH_BYTES> = Table::new("letter_marks");
 /// Import, number of the piece -> a piece of the import's bytes.
 pub(crate) const IMPORTS: Table<8> = Table::new("imports");
+/// Hash of the ticket's id -> invite.
+pub(crate) const INVITES: Table<HASH_BYTES> = Table::new("invites");
 /// Hash of the caller's key -> (key, value).
 pub(crate) const ACCESS_USERS: Table<HASH_BYTES> = Table::new("access_users");
 /// As [`ACCESS_USERS`].
@@ -86,7 +88,7 @@ pub(crate) const ACCESS_SESSIONS: Table<HASH_BYTES> = Table::new("access_session
 pub(crate) const ACCESS_API_KEYS: Table<HASH_BYTES> = Table::new("access_api_keys");
 
 /// The names of all tables with sealed values, for their keys.
-pub(crate) const SEALED: [&str; 17] = [
+pub(crate) const SEALED: [&str; 18] = [
     META.name,
     IDENTITY.name,
     CALLS.name,
@@ -98,6 +100,7 @@ pub(crate) const SEALED: [&str; 17] = [
     DOCUMENTS.name,
     PEERS.name,
     CONTACTS.name,
+    INVITES.name,
     LETTERS.name,
     MARKS.name,
     IMPORTS.name,
@@ -114,7 +117,9 @@ pub(crate) fn create_all(txn: &redb::WriteTransaction) -> Result<(), redb::Table
     for table in [&CALLS, &CALL_ENDS] {
         txn.open_table(table.definition())?;
     }
-    for table in [&IDENTITY, &NUMBERS, &PEERS, &CONTACTS, &MARKS, &ACCESS_USERS, &ACCESS_SESSIONS, &ACCESS_API_KEYS] {
+    for table in
+        [&IDENTITY, &NUMBERS, &PEERS, &CONTACTS, &INVITES, &MARKS, &ACCESS_USERS, &ACCESS_SESSIONS, &ACCESS_API_KEYS]
+    {
         txn.open_table(table.definition())?;
     }
     txn.open_table(CALL_DAYS.definition())?;

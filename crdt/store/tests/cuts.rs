@@ -17,6 +17,7 @@ use meerkat_protocols::{
     mail::{Kept, LetterNo, Marks, Way},
     mesh::Peer,
     statement::{Kind, Sealed, StatementId},
+    ticket::{Invite, SignedTicket, TicketId},
     time::Day,
     wishes::DocumentId,
 };
@@ -40,6 +41,11 @@ fn statement(n: u64) -> (StatementId, Sealed) {
 
 fn peer(n: u64) -> Peer {
     Peer([u8::try_from(n % 5).unwrap(); 32])
+}
+
+fn invite(n: u64) -> Invite {
+    let used = n.is_multiple_of(2).then_some((HomeId([1; 16]), peer(n)));
+    Invite { ticket: SignedTicket(ByteBuf::from(vec![u8::try_from(n % 4).unwrap(); 178])), name: "Anna".into(), used }
 }
 
 fn contact(n: u64) -> Contact {
@@ -76,9 +82,11 @@ fn nth(n: u64) -> Batch {
     if n % 5 == 4 {
         all.push(Write::DropPeer(peer(n - 2)));
         all.push(Write::DropContact(peer(n - 1)));
+        all.push(Write::DropInvite(invite(n).ticket.id()));
         all.push(Write::DropLetter(letter(n - 3).home, LetterNo(n - 3)));
     }
     if n.is_multiple_of(3) {
+        all.push(Write::Invite(Box::new(invite(n))));
         all.push(Write::Contact(Box::new(contact(n))));
     }
     let kept = letter(n);
@@ -102,6 +110,7 @@ struct Content {
     chunks: Vec<Vec<u8>>,
     peers: BTreeMap<Peer, Vec<String>>,
     contacts: BTreeMap<Peer, Contact>,
+    invites: BTreeMap<TicketId, Invite>,
     letters: BTreeMap<LetterNo, Kept>,
     marks: BTreeMap<HomeId, Marks>,
     imports: BTreeMap<u32, Vec<u8>>,
@@ -120,6 +129,8 @@ impl Content {
                 Write::Peer(peer, addresses) => drop(content.peers.insert(peer, addresses)),
                 Write::DropPeer(peer) => drop(content.peers.remove(&peer)),
                 Write::Contact(contact) => drop(content.contacts.insert(contact.peer(), *contact)),
+                Write::Invite(invite) => drop(content.invites.insert(invite.ticket.id(), *invite)),
+                Write::DropInvite(id) => drop(content.invites.remove(&id)),
                 Write::DropContact(peer) => drop(content.contacts.remove(&peer)),
                 Write::Letter(kept) => drop(content.letters.insert(kept.no, *kept)),
                 Write::DropLetter(_, no) => drop(content.letters.remove(&no)),
@@ -145,6 +156,7 @@ impl Content {
             slot: restored.own_slots.first().map(|(_, _, next)| *next),
             chunks: restored.documents.get(&DocumentId::Lists).cloned().unwrap_or_default(),
             peers: restored.peers.into_iter().collect(),
+            invites: restored.invites.into_iter().map(|i| (i.ticket.id(), i)).collect(),
             contacts: restored.contacts.into_iter().map(|c| (c.peer(), c)).collect(),
             letters,
             marks: restored.marks.into_iter().collect(),

@@ -9,9 +9,12 @@ use meerkat_protocols::{
     mesh::{Path, Peer},
     number::{Caller, E164},
     statement::Category,
+    ticket::{NotATicket, TicketId},
     time::Day,
     wishes::{Edit, MAX_ENTRIES},
 };
+
+use crate::joins::JoinId;
 
 /// A question or order of a person, as numbered by whoever carries it in; the answer carries the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +54,37 @@ pub enum Command {
     },
     /// No longer answer for a neighbour's home.
     Unvouch(HomeId),
+    /// Make an invite to hand to a neighbour.
+    Invite {
+        /// How this home calls who is meant to use it; may be empty.
+        name: String,
+        /// Whether this home answers for who uses it.
+        vouches: bool,
+        /// For how long, in seconds.
+        lifetime_s: u32,
+    },
+    /// Take an invite back.
+    RevokeInvite(TicketId),
+    /// Use an invite: its text, or its short code.
+    Join {
+        /// As it was handed over.
+        text: String,
+        /// How this home calls the neighbour; may be empty.
+        name: String,
+        /// Whether this home answers for the neighbour.
+        vouches: bool,
+    },
+    /// Meet a node on the same network.
+    Meet(Peer),
+    /// The four words of a meeting were compared.
+    ConfirmMeeting {
+        /// With whom.
+        peer: Peer,
+        /// Whether they are the same on both screens.
+        same: bool,
+        /// How this home calls the neighbour; may be empty.
+        name: String,
+    },
     /// Does this peer answer, which way, and how fast?
     Ping(Peer),
     /// Write to a neighbour.
@@ -246,6 +280,12 @@ pub enum Reply {
     Vouched(HomeId),
     /// This home no longer answers for that one.
     Unvouched(HomeId),
+    /// The invite is made and saved; the snapshot has it.
+    Invited(TicketId),
+    /// The join is under way; the snapshot shows how far it is.
+    Joining(JoinId),
+    /// The meeting is under way; the snapshot shows how far it is.
+    Meeting(Peer),
     /// What came of [`Command::Ping`].
     Pinged {
         /// Whom.
@@ -330,6 +370,35 @@ pub enum Refusal {
     /// More is asked at once than the node answers.
     #[error("the node is busy: try again in a moment")]
     Busy,
+    /// Open invites hold back the vouches that are left.
+    #[error(
+        "the vouches that are left are held back for {0} open invites: revoke one, or wait until it is used or over"
+    )]
+    VouchesHeldBack(usize),
+    /// Twelve is the most.
+    #[error("{0} invites are open, which is all there may be: revoke one first")]
+    TooManyInvites(usize),
+    /// There is no such invite.
+    #[error("there is no such invite: it was used, revoked, or is over")]
+    NoSuchInvite,
+    /// It cannot be read.
+    #[error("{0}")]
+    NotAnInvite(NotATicket),
+    /// Its time is over.
+    #[error("this invite has expired: ask your neighbour for a new one")]
+    InviteExpired,
+    /// It is this home's own.
+    #[error("this is an invite of your own home: it is for your neighbour to use")]
+    OwnInvite,
+    /// Nobody could call this node.
+    #[error("this node has no address at which a neighbour could call it: see that it is connected to a network")]
+    NotReachable,
+    /// The peer is not on the same network.
+    #[error("that node is not on the same network, or is not connected: `meerkat nearby` lists those that are")]
+    NotNearby,
+    /// Nobody is being met.
+    #[error("there is no meeting with that node: begin one first")]
+    NoSuchMeeting,
     /// The clock is not set, so nothing can be signed.
     #[error(
         "the clock of this node is not set, and without a date nothing can be signed: set the clock or connect to the internet once"
@@ -360,6 +429,15 @@ impl Refusal {
             Self::ImportsFull(_) => "imports_full",
             Self::NoSuchImport => "no_such_import",
             Self::Busy => "busy",
+            Self::VouchesHeldBack(_) => "vouches_held_back",
+            Self::TooManyInvites(_) => "too_many_invites",
+            Self::NoSuchInvite => "no_such_invite",
+            Self::NotAnInvite(_) => "not_an_invite",
+            Self::InviteExpired => "invite_expired",
+            Self::OwnInvite => "own_invite",
+            Self::NotReachable => "not_reachable",
+            Self::NotNearby => "not_nearby",
+            Self::NoSuchMeeting => "no_such_meeting",
             Self::ClockNotSet => "clock_not_set",
         }
     }

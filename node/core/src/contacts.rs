@@ -284,6 +284,7 @@ impl Node {
             return;
         };
         let first = self.contacts.own.replace((record, signed)).is_none();
+        self.press_on_all();
         if outdated {
             return self.renew_record(now);
         }

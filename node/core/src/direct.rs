@@ -53,8 +53,10 @@ impl Node {
         match kind {
             Some((RequestKind::Record, payload)) => self.record_asked(now, from, inbound, payload),
             Some((RequestKind::Heartbeat, payload)) => self.beat_asked(now, from, inbound, payload),
+            Some((RequestKind::Join, payload)) => self.join_asked(now, from, inbound, payload),
+            Some((RequestKind::Meet, payload)) => self.meet_asked(now, from, inbound, payload),
             Some((RequestKind::Message, payload)) => self.letter_asked(now, from, inbound, payload),
-            Some((RequestKind::Join | RequestKind::Meet | RequestKind::Peers, _)) | None => {
+            Some((RequestKind::Peers, _)) | None => {
                 self.respond(inbound, vec![RequestKind::NOT_UNDERSTOOD]);
             }
         }
@@ -73,9 +75,10 @@ impl Node {
         match (kind, data) {
             (RequestKind::Record, Some(data)) => self.record_answered(now, peer, data),
             (RequestKind::Heartbeat, Some(data)) => drop(self.beat_heard(now, peer, data)),
+            (RequestKind::Join, data) => self.join_answered(now, peer, data),
+            (RequestKind::Meet, data) => self.meet_answered(peer, data),
             (RequestKind::Message, data) => self.letter_answered(now, request, data),
-            (RequestKind::Record | RequestKind::Heartbeat, None)
-            | (RequestKind::Join | RequestKind::Meet | RequestKind::Peers, _) => {}
+            (RequestKind::Record | RequestKind::Heartbeat, None) | (RequestKind::Peers, _) => {}
         }
     }
 

@@ -322,9 +322,9 @@ impl Engine {
 fn kept(promise: Promise) -> Deed {
     match promise {
         Promise::Publish(data) => Deed::Order(mesh::Order::Publish { data }),
-        Promise::Order(order) => Deed::Order(order),
         Promise::Reply(id, reply) => Deed::Reply(id, Ok(reply)),
         Promise::Event(event) => Deed::Event(event),
+        Promise::Order(order) => Deed::Order(order),
         Promise::Notice(notice) => Deed::Notice(notice),
     }
 }
@@ -351,6 +351,8 @@ fn is_expendable(write: &Write, own: HomeId) -> bool {
         | Write::DocumentWhole(..)
         | Write::Contact(_)
         | Write::DropContact(_)
+        | Write::Invite(_)
+        | Write::DropInvite(_)
         | Write::Letter(_)
         | Write::DropLetter(..)
         | Write::Marks(..)

@@ -2,6 +2,7 @@
 
 use meerkat_protocols::{
     facts::{Call, CallEnd, Seq},
+    fourwords::FourWords,
     home::HomeId,
     letter::LetterId,
     mail::Progress,
@@ -40,6 +41,19 @@ pub enum Event {
     VouchChanged(HomeId),
     /// A contact came, changed what it says of itself, or went.
     ContactChanged(HomeId),
+    /// An invite was made, revoked, or is over.
+    InvitesChanged,
+    /// A guest came in by an invite.
+    InviteUsed {
+        /// Which home.
+        home: HomeId,
+        /// What both screens show.
+        words: FourWords,
+    },
+    /// A join of this node is further, or has ended.
+    JoinsChanged,
+    /// A meeting is further, or has ended.
+    MeetingsChanged,
     /// A contact is there, or has fallen silent.
     PresenceChanged {
         /// Whose.

@@ -13,6 +13,7 @@ use meerkat_protocols::{
     mail::Marks,
     mesh, phone,
     statement::{Kind, Sealed},
+    ticket::{Invite, SignedTicket},
     time::Day,
     wishes::Wishes,
 };
@@ -58,6 +59,8 @@ pub enum Done {
     VerifiedAll(Vec<bool>),
     /// What this node says of itself, signed.
     RecordSigned(SignedRecord),
+    /// An invite, signed.
+    TicketSigned(SignedTicket),
     /// The tie to another home; `None` if its key is none.
     Tied(Option<Tie>),
     /// The letter, sealed, and the receipt that proves that it was opened; nothing, if the key of the other end is none.
@@ -102,6 +105,8 @@ pub struct Restored {
     pub next_call: Seq,
     /// The nodes of neighbours' homes.
     pub contacts: Vec<Contact>,
+    /// Invites that were open or used.
+    pub invites: Vec<Invite>,
     /// Chance for this run, not stored: what the node draws for invites and meetings.
     pub chance: Chance,
     /// The imported lists, by their ids.

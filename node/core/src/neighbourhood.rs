@@ -86,6 +86,7 @@ impl Node {
                 self.put(Output::Event(Event::PeerConnected(peer)));
                 self.greet_connected(now, peer, found);
                 self.mail_connected(now, peer);
+                self.press_on_all();
             }
             MeshEvent::Disconnected { peer } => {
                 if self.mesh.peers.remove(&peer).is_some() {

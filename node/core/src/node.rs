@@ -10,6 +10,7 @@ use meerkat_protocols::{
     number::{Caller, Region},
     phone::Verstat,
     statement::{Read, Sealed},
+    ticket::Invite,
     time::{Day, Now},
     wishes::{Lists, NeighbourNames, Settings},
 };
@@ -25,8 +26,12 @@ use crate::{
     exchanges::{Notice, set_of},
     imports::{self, ImportState},
     input::{Done, Identity, Input, JobId, Restored},
+    invites::Invites,
+    joins::Joins,
     mail::Mail,
+    meetings::Meetings,
     neighbourhood::Mesh,
+    newcomers::Newcomers,
     output::{Job, Output},
     people::Edits,
     phone::Calls,
@@ -67,9 +72,14 @@ pub struct Node {
     pub(crate) direct: Direct,
     pub(crate) contacts: Contacts,
     pub(crate) presence: Presence,
+    pub(crate) invites: Invites,
+    pub(crate) joins: Joins,
+    pub(crate) meetings: Meetings,
+    pub(crate) newcomers: Newcomers,
     pub(crate) chance: Chance,
     pub(crate) counts: Counts,
     pub(crate) neighbours: Option<Arc<Vec<Neighbour>>>,
+    kept_invites: Vec<Invite>,
     alarms: Alarms,
     out: VecDeque<Output>,
     next_job: u64,
@@ -106,6 +116,11 @@ impl Node {
             direct: Direct::default(),
             contacts: Contacts::restored(restored.contacts),
             presence: Presence::default(),
+            invites: Invites::default(),
+            joins: Joins::default(),
+            meetings: Meetings::default(),
+            newcomers: Newcomers::default(),
+            kept_invites: restored.invites,
             chance: restored.chance,
             counts: Counts::default(),
             neighbours: None,
@@ -146,6 +161,8 @@ impl Node {
     pub fn restored(&mut self, now: Now) {
         self.walk(now);
         self.begin_contacts();
+        let invites = std::mem::take(&mut self.kept_invites);
+        self.restore_invites(now, invites);
         self.rank();
         self.drop_given_up();
         self.recall_day(now);
@@ -168,6 +185,7 @@ impl Node {
             Input::Done(job, Done::Verified(holds)) => self.verified(now, job, holds),
             Input::Done(job, Done::VerifiedAll(holds)) => self.verified_all(now, job, &holds),
             Input::Done(job, Done::RecordSigned(signed)) => self.record_signed(now, job, signed),
+            Input::Done(job, Done::TicketSigned(signed)) => self.ticket_signed(now, job, signed),
             Input::Done(job, Done::Tied(tie)) => self.tied(job, tie),
             Input::Done(job, Done::Edited(result)) => self.edited(job, result),
             Input::Done(job, Done::LetterSealed(sealed)) => self.letter_sealed(now, job, sealed),
@@ -181,6 +199,9 @@ impl Node {
             self.tick(now);
             self.tell_day(now);
             self.beat(now);
+            self.end_invites(now);
+            self.mind_joins(now);
+            self.end_meetings(now);
             if self.graph.due_ms().is_some_and(|due| due <= now.mono_ms) {
                 self.rank();
             }
@@ -201,9 +222,9 @@ impl Node {
     /// When the node wants to be woken, in milliseconds of the monotonic clock.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<u64> {
-        let own = [self.graph.due_ms(), self.ranges.due_ms(), self.presence.due_ms(), self.mail.due_ms()];
-        let due = own.into_iter().chain([Some(self.hourly_at_ms)]);
-        due.flatten().min()
+        let talk = [self.invites.due_ms(), self.joins.due_ms(), self.meetings.due_ms(), self.mail.due_ms()];
+        let own = [self.graph.due_ms(), self.ranges.due_ms(), self.presence.due_ms(), Some(self.hourly_at_ms)];
+        talk.into_iter().chain(own).flatten().min()
     }
 
     /// How things are.
@@ -222,8 +243,11 @@ impl Node {
             lists: Arc::clone(&self.lists),
             neighbours: self.neighbours.clone().unwrap_or_default(),
             imports: Arc::clone(&self.imports),
-            vouches_left: MAX_VOUCHES.saturating_sub(self.reach.own().len()),
+            vouches_left: MAX_VOUCHES.saturating_sub(self.reach.own().len() + self.invites.held_back(now)),
             contacts: self.list_contacts(),
+            invites: self.invites.list(now),
+            joins: self.joins.list(),
+            meetings: self.meetings.list(),
             peers: self.mesh.peers.values().cloned().collect(),
             listening: self.mesh.listening.clone(),
             public: self.mesh.public,

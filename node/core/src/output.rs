@@ -7,6 +7,7 @@ use meerkat_protocols::{
     letter::{Address, Correspondent, Letter, SealedLetter},
     mesh, phone,
     statement::{Sealed, Statement},
+    ticket::Ticket,
     wishes::Edit,
 };
 
@@ -48,6 +49,8 @@ pub enum Job {
     Sign(Statement),
     /// Sign what this node says of itself with its statement key.
     SignRecord(Box<NodeRecord>),
+    /// Sign an invite with its statement key.
+    SignTicket(Box<Ticket>),
     /// Find the tie between this home and another.
     Tie(Genesis),
     /// Check a stranger's signature.

@@ -1,9 +1,6 @@
 //! What people of the home ask: each command checked, carried out, and answered when it is saved.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use meerkat_protocols::{
     batch::Write,
@@ -25,7 +22,6 @@ use crate::{
     output::{Job, Output, Promise, Urgency},
     score::{Tally, View},
     trust::Flow,
-    vouches::MAX_VOUCHES,
 };
 
 /// A change of a document under way, and who is told when it is saved.
@@ -69,6 +65,11 @@ impl Node {
             Command::Retract { number } => self.typed(&number).and_then(|n| self.say_retraction(now, id, n)),
             Command::Vouch { card, name } => self.vouch(now, id, card, &name),
             Command::Unvouch(home) => self.unvouch(now, id, home),
+            Command::Invite { name, vouches, lifetime_s } => self.invite(now, id, (&name, vouches, lifetime_s)),
+            Command::RevokeInvite(invite) => self.revoke_invite(id, invite),
+            Command::Join { text, name, vouches } => self.join(now, id, (&text, &name, vouches)),
+            Command::Meet(peer) => self.meet(now, id, peer),
+            Command::ConfirmMeeting { peer, same, name } => self.confirm_meeting(now, id, (peer, same, name)),
             Command::Ping(peer) => {
                 self.ping(id, peer);
                 Ok(())
@@ -186,14 +187,10 @@ impl Node {
         if card.0.key().is_none() {
             return Err(Refusal::Invalid("this card holds no usable key".to_owned()));
         }
-        let own = self.reach.own().keys().map(|no| self.evidence.name(*no));
-        let vouched: BTreeSet<HomeId> = own.chain(self.speaker.vouching()).collect();
-        if vouched.contains(&home) {
+        if self.vouched().contains(&home) {
             return Err(Refusal::AlreadyVouched);
         }
-        if vouched.len() >= MAX_VOUCHES {
-            return Err(Refusal::TooManyVouches(MAX_VOUCHES));
-        }
+        self.check_vouches(now)?;
         let day = now.day().ok_or(Refusal::ClockNotSet)?;
         let name: String = text::inert(name).chars().take(MAX_LABEL_CHARS).collect();
         self.check_busy()?;
@@ -227,7 +224,7 @@ impl Node {
         if self.edits.len() >= MAX_EDITS { Err(Refusal::Busy) } else { Ok(()) }
     }
 
-    fn edit(&mut self, command: Option<CommandId>, edit: Edit) -> Result<(), Refusal> {
+    pub(crate) fn edit(&mut self, command: Option<CommandId>, edit: Edit) -> Result<(), Refusal> {
         self.check_busy()?;
         self.check_edit(&edit)?;
         let edit = tidy(edit);

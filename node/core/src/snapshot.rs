@@ -5,14 +5,24 @@ use std::sync::Arc;
 use meerkat_protocols::{
     contact::About,
     facts::Call,
+    fourwords::FourWords,
     home::{Card, HomeId, NodeNumber},
     mesh::{Found, Path, Peer},
     phone::{Line, LineState},
+    shortcode::ShortCode,
+    ticket::{SignedTicket, TicketId},
     time::Day,
     wishes::{Lists, Settings},
 };
 
-use crate::{alarms::Alarm, exchanges::ExchangeState, imports::ImportState, mail::Thread};
+use crate::{
+    alarms::Alarm,
+    exchanges::ExchangeState,
+    imports::ImportState,
+    joins::{JoinId, JoinStage},
+    mail::Thread,
+    meetings::MeetingStage,
+};
 
 /// A neighbour's home that this home answers for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +52,55 @@ pub struct ContactState {
     pub heard_mono_ms: Option<u64>,
     /// Since when it is a contact, in Unix seconds.
     pub since: Option<i64>,
+}
+
+/// An invite of this home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InviteState {
+    /// Its name.
+    pub id: TicketId,
+    /// What is handed over.
+    pub ticket: SignedTicket,
+    /// How this home calls who is meant to use it; may be empty.
+    pub name: String,
+    /// Whether this home answers for who uses it.
+    pub vouches: bool,
+    /// When it is over, in milliseconds of the monotonic clock.
+    pub ends_mono_ms: u64,
+    /// Its short code and when that ends, while it works.
+    pub code: Option<(ShortCode, u64)>,
+    /// Who used it.
+    pub used: Option<HomeId>,
+    /// The words that the guest's screen shows too.
+    pub words: Option<FourWords>,
+}
+
+/// A join of this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinState {
+    /// Its number.
+    pub id: JoinId,
+    /// How far it is.
+    pub stage: JoinStage,
+    /// How this home calls the neighbour; may be empty.
+    pub name: String,
+    /// Which home is joined, once known.
+    pub home: Option<HomeId>,
+    /// The words that the inviting screen shows too.
+    pub words: Option<FourWords>,
+}
+
+/// A meeting with a node nearby.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeetingState {
+    /// With whom.
+    pub peer: Peer,
+    /// Whether it was begun here.
+    pub ours: bool,
+    /// How far it is.
+    pub stage: MeetingStage,
+    /// The words to compare.
+    pub words: Option<FourWords>,
 }
 
 /// A connected peer.
@@ -107,6 +166,12 @@ pub struct Snapshot {
     pub vouches_left: usize,
     /// The nodes of neighbours' homes.
     pub contacts: Vec<ContactState>,
+    /// Invites of this home, the newest first.
+    pub invites: Vec<InviteState>,
+    /// Joins of this node, the newest first.
+    pub joins: Vec<JoinState>,
+    /// Meetings with nodes nearby.
+    pub meetings: Vec<MeetingState>,
     /// The connected peers.
     pub peers: Vec<PeerState>,
     /// How things are between what this node and each connected peer hold.

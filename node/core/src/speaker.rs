@@ -195,5 +195,8 @@ impl Node {
         if let Some(command) = signing.command {
             self.put(Output::AfterCommit(Promise::Reply(command, signing.reply)));
         }
+        if let Body::Vouch(genesis) = signing.body {
+            self.taken_in(now, genesis.home());
+        }
     }
 }

@@ -58,6 +58,18 @@ pub(crate) enum What {
     /// A node of a neighbour's home became known, says something else of itself, or is a contact no more.
     #[serde(rename = "contact.changed")]
     ContactChanged(AboutHome),
+    /// An invite was made, revoked, or is over.
+    #[serde(rename = "invites.changed")]
+    InvitesChanged(Nothing),
+    /// A home came in by an invite.
+    #[serde(rename = "invite.used")]
+    InviteUsed(Guest),
+    /// A join of this node is further, or has ended.
+    #[serde(rename = "joins.changed")]
+    JoinsChanged(Nothing),
+    /// A meeting with a node nearby is further, or has ended.
+    #[serde(rename = "meetings.changed")]
+    MeetingsChanged(Nothing),
     /// A node of a neighbour's home is there, or has fallen silent.
     #[serde(rename = "presence.changed")]
     PresenceChanged(Present),
@@ -156,6 +168,14 @@ pub(crate) struct Present {
     online: bool,
 }
 
+/// A home that came in by an invite.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Guest {
+    home: String,
+    /// Four words that its screen shows too.
+    words: String,
+}
+
 /// A line and its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ChangedLine {
@@ -190,6 +210,12 @@ impl What {
             Core::ReportRetracted(n) => Self::ReportRetracted(number(n)),
             Core::ReportReceived(n) => Self::ReportReceived(number(n)),
             Core::VouchChanged(home) => Self::VouchChanged(AboutHome { home: home.to_string() }),
+            Core::InvitesChanged => Self::InvitesChanged(Nothing {}),
+            Core::InviteUsed { home, words } => {
+                Self::InviteUsed(Guest { home: home.to_string(), words: words.to_string() })
+            }
+            Core::JoinsChanged => Self::JoinsChanged(Nothing {}),
+            Core::MeetingsChanged => Self::MeetingsChanged(Nothing {}),
             Core::ContactChanged(home) => Self::ContactChanged(AboutHome { home: home.to_string() }),
             Core::PresenceChanged { home, peer, online } => {
                 Self::PresenceChanged(Present { home: home.to_string(), peer: peer_id(*peer), online: *online })
@@ -229,6 +255,10 @@ impl What {
             Self::ReportRetracted(_) => "report.retracted",
             Self::ReportReceived(_) => "report.received",
             Self::VouchChanged(_) => "vouch.changed",
+            Self::InvitesChanged(_) => "invites.changed",
+            Self::InviteUsed(_) => "invite.used",
+            Self::JoinsChanged(_) => "joins.changed",
+            Self::MeetingsChanged(_) => "meetings.changed",
             Self::ContactChanged(_) => "contact.changed",
             Self::PresenceChanged(_) => "presence.changed",
             Self::MessageReceived(_) => "message.received",

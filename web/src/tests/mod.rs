@@ -6,6 +6,7 @@ mod assets;
 mod doors;
 mod imports;
 mod lookup;
+mod meeting;
 mod messages;
 mod records;
 mod roles;

@@ -45,7 +45,8 @@ fn the_document_in_the_tree_is_the_one_the_code_makes() {
 /// A request to the operation that gets as far as its handler, whatever the handler then says.
 fn ask(method: &str, path: &str, key: Option<&str>) -> Request<Body> {
     let path = path.replace("{seq}", "1").replace("{number}", "030901820").replace("{subject}", "+4930*");
-    let path = path.replace("{home}", "x").replace("{id}", "x").replace("{upload}", "1").replace("{offset}", "0");
+    let path = path.replace("{home}", "x").replace("{id}", "x").replace("{peer}", "x");
+    let path = path.replace("{upload}", "1").replace("{offset}", "0");
     // An event stream would not end: an unknown parameter ends it after the door.
     let path = if path.contains("/events/") { format!("{path}?unknown=1") } else { path };
     let builder = request(Method::from_bytes(method.as_bytes()).expect("a method"), &path);

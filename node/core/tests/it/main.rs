@@ -12,6 +12,7 @@ mod lane;
 mod load;
 mod mail;
 mod mail_loss;
+mod meeting;
 mod mesh;
 mod statements;
 mod street;

@@ -10,6 +10,7 @@ use meerkat_core::{
 use meerkat_numberlists::Import;
 use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
+    chance::Chance,
     contact::{About, Contact, NodeRecord, Tie},
     facts::{Seq, Verdict},
     home::{Card, Genesis, HomeId, NodeNumber},
@@ -19,6 +20,7 @@ use meerkat_protocols::{
     number::E164,
     phone::{self, Act, CallId, Ending, IdentitySource, Incoming, Line},
     statement::{Basis, Body, Category, Kind, Sealed, Statement, StatementId},
+    ticket::{Invite, TicketId},
     time::{Day, Now},
 };
 
@@ -110,6 +112,7 @@ pub(crate) struct World {
     pub(crate) imports: BTreeMap<u32, Vec<u8>>,
     pub(crate) letters: BTreeMap<(HomeId, LetterNo), Kept>,
     pub(crate) marks: BTreeMap<HomeId, Marks>,
+    pub(crate) invites: BTreeMap<TicketId, Invite>,
     pub(crate) batches: Vec<Batch>,
     /// What came out.
     pub(crate) acts: Vec<Act>,
@@ -128,7 +131,8 @@ pub(crate) struct World {
 impl World {
     /// The node of home `n` on the usual day, with nothing stored.
     pub(crate) fn new(n: u16) -> Self {
-        Self::started(n, Some(Day(TODAY).begins()), Restored::default(), &[])
+        let chance = Chance::of([u8::try_from(n).unwrap_or(u8::MAX); 32]);
+        Self::started(n, Some(Day(TODAY).begins()), Restored { chance, ..Restored::default() }, &[])
     }
 
     /// The node of home `n` with what was stored.
@@ -154,6 +158,7 @@ impl World {
             slots: restored.own_slots.clone(),
             contacts: restored.contacts.iter().map(|contact| (contact.peer(), contact.clone())).collect(),
             marks: restored.marks.iter().copied().collect(),
+            invites: restored.invites.iter().map(|invite| (invite.ticket.id(), invite.clone())).collect(),
             letters,
             imports: restored.imports.iter().map(|(id, import)| (*id, import.to_bytes())).collect(),
             engine: Engine::new(identity, restored),
@@ -193,6 +198,8 @@ impl World {
             next_call: Seq(self.next),
             contacts: self.contacts.values().cloned().collect(),
             imports: imports.collect(),
+            invites: self.invites.values().cloned().collect(),
+            chance: Chance::of([u8::try_from(self.number).expect("few"); 32]),
             marks: self.marks.iter().map(|(home, marks)| (*home, *marks)).collect(),
             ..Restored::default()
         };
@@ -267,6 +274,7 @@ impl World {
                 Done::VerifiedAll(all.iter().map(holds).collect())
             }
             Job::SignRecord(record) => Done::RecordSigned(record.sign(&key(self.number))),
+            Job::SignTicket(ticket) => Done::TicketSigned(ticket.sign(&key(self.number))),
             Job::Tie(genesis) => Done::Tied(Tie::between(&key(self.number), &genesis)),
             Job::SealLetter { letter, from, to } => {
                 let mut chance = [self.number.to_be_bytes()[1]; 32];
@@ -303,6 +311,8 @@ impl World {
                 Write::Marks(home, marks) => drop(self.marks.insert(*home, *marks)),
                 Write::Contact(contact) => drop(self.contacts.insert(contact.peer(), *contact.clone())),
                 Write::DropContact(peer) => drop(self.contacts.remove(peer)),
+                Write::Invite(invite) => drop(self.invites.insert(invite.ticket.id(), *invite.clone())),
+                Write::DropInvite(id) => drop(self.invites.remove(id)),
             }
         }
         self.inputs.push_back(Input::Committed(batch.id, Ok(())));

@@ -62,6 +62,7 @@ impl Jobs {
         let door = match job {
             Job::Sign(_)
             | Job::SignRecord(_)
+            | Job::SignTicket(_)
             | Job::Tie(_)
             | Job::Edit(_)
             | Job::SealLetter { .. }
@@ -91,6 +92,7 @@ fn work(job: Job, voice: &mut Voice) -> Option<Done> {
     match job {
         Job::Sign(statement) => Some(Done::Signed(statement.sign(&voice.key))),
         Job::SignRecord(record) => Some(Done::RecordSigned(record.sign(&voice.key))),
+        Job::SignTicket(ticket) => Some(Done::TicketSigned(ticket.sign(&voice.key))),
         Job::Tie(genesis) => Some(Done::Tied(Tie::between(&voice.key, &genesis))),
         Job::Edit(edit) => Some(Done::Edited(change(&mut voice.shelf, &edit))),
         Job::SealLetter { letter, from, to } => Some(Done::LetterSealed(seal(&letter, &voice.seal, &from, &to))),
@@ -133,6 +135,7 @@ fn check(job: Job) -> Option<Done> {
         }
         Job::Sign(_)
         | Job::SignRecord(_)
+        | Job::SignTicket(_)
         | Job::Tie(_)
         | Job::Edit(_)
         | Job::SealLetter { .. }
