@@ -20,6 +20,9 @@ const MAX_ADDRESSES: usize = 8;
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// For those the node or the settings want, which are few: after an hour without a link the street is whole within a minute.
+/// Twelve that are off cost some 2 kB a second, most of it the padding of QUIC's first packets (RFC 9000, 14.1).
+const LONGEST_WAIT_FOR_WANTED: Duration = Duration::from_secs(36);
 /// Both sides find each other at the same moment; one of them waits this long for the other's call.
 const COURTESY: Duration = Duration::from_secs(2);
 /// A connection that lasted this long was a good one: the next wait is short again.
@@ -269,7 +272,7 @@ impl Book {
             self.entries.remove(&id);
             return;
         }
-        entry.state = State::Due(now + wait(own, entry.peer, id, entry.attempts));
+        entry.state = State::Due(now + wait(own, entry.peer, id, entry.attempts, entry.longest_wait()));
         entry.attempts = entry.attempts.saturating_add(1);
     }
 
@@ -299,6 +302,10 @@ impl Entry {
         self.addresses = addresses;
     }
 
+    fn longest_wait(&self) -> Duration {
+        if self.wanted || self.found == Found::Configured { LONGEST_WAIT_FOR_WANTED } else { LONGEST_WAIT }
+    }
+
     /// A sign of life cuts the wait short, at most twice a minute.
     fn hurry(&mut self, now: Instant) {
         let State::Due(at) = self.state else { return };
@@ -310,17 +317,17 @@ impl Entry {
     }
 }
 
-/// Doubles from 1 s to 5 min, give or take a quarter, differently for every pair and attempt: a neighbourhood
+/// Doubles from 1 s to the longest, give or take a quarter, differently for every pair and attempt: a neighbourhood
 /// that lost its power does not call in step, and two that call each other do not collide again and again. A hash
 /// does; chance would be no better and a simulation could not repeat it.
-fn wait(own: Peer, peer: Option<Peer>, entry: u64, attempts: u32) -> Duration {
+fn wait(own: Peer, peer: Option<Peer>, entry: u64, attempts: u32, longest: Duration) -> Duration {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&own.0);
     hasher.update(&peer.map_or([0; 32], |peer| peer.0));
     hasher.update(&entry.to_le_bytes());
     hasher.update(&attempts.to_le_bytes());
     let part = u32::from(hasher.finalize().as_bytes()[0]);
-    let whole = FIRST_WAIT.saturating_mul(1 << attempts.min(16)).min(LONGEST_WAIT);
+    let whole = FIRST_WAIT.saturating_mul(1 << attempts.min(16)).min(longest);
     whole * (384 + part) / 512
 }
 
@@ -361,11 +368,19 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_five_minutes_and_go_on_for_ever() {
+    fn waits_double_up_to_their_longest_and_go_on() {
+        for (found, longest, attempts) in
+            [(Found::Configured, LONGEST_WAIT_FOR_WANTED, 1000), (Found::Remembered, LONGEST_WAIT, 200)]
+        {
+            waits_double(found, longest, attempts);
+        }
+    }
+
+    fn waits_double(found: Found, longest: Duration, attempts: usize) {
         let (mut book, mut now) = (Book::new(OWN), Instant::now());
-        book.add(Some(peer(0)), address(0), Found::Configured, now);
+        book.add(Some(peer(0)), address(0), found, now);
         let mut waits = Vec::new();
-        for attempt in 0..1000 {
+        for attempt in 0..attempts {
             fail(&mut book, attempt, now);
             assert_eq!(book.due(now), None);
             let next = book.next_due().expect("it is tried again");
@@ -373,16 +388,16 @@ mod tests {
             now = next;
         }
         assert!((Duration::from_millis(750)..Duration::from_millis(1250)).contains(&waits[0]), "{waits:?}");
-        assert!(waits[..8].is_sorted(), "{waits:?}");
-        let longest = Duration::from_secs(225)..Duration::from_secs(375);
+        assert!(waits[..5].is_sorted(), "{waits:?}");
+        let longest = longest * 3 / 4..longest * 5 / 4;
         assert!(waits[10..].iter().all(|wait| longest.contains(wait)));
         assert!(waits[10..].iter().any(|wait| *wait != waits[10]), "they differ");
     }
 
     #[test]
     fn two_that_call_each_other_wait_differently() {
-        let collisions =
-            (0..8).filter(|attempts| wait(OWN, Some(peer(0)), 0, *attempts) == wait(peer(0), Some(OWN), 0, *attempts));
+        let once = |own, other, attempts| wait(own, Some(other), 0, attempts, LONGEST_WAIT);
+        let collisions = (0..8).filter(|attempts| once(OWN, peer(0), *attempts) == once(peer(0), OWN, *attempts));
         assert!(collisions.count() < 3);
     }
 
@@ -445,7 +460,7 @@ mod tests {
             book.lost(peer(0), now);
             now = book.next_due().expect("again");
         }
-        assert!(now > Instant::now() + Duration::from_secs(300));
+        assert!(now > Instant::now() + 5 * LONGEST_WAIT_FOR_WANTED);
     }
 
     #[test]
@@ -483,7 +498,7 @@ mod tests {
     #[test]
     fn forged_signs_of_life_hurry_us_twice_a_minute_at_most() {
         let (mut book, now) = (Book::new(OWN), Instant::now());
-        book.add(Some(peer(0)), address(0), Found::Configured, now);
+        book.add(Some(peer(0)), address(0), Found::Remembered, now);
         for attempt in 0..9 {
             fail(&mut book, attempt, now + attempt as u32 * 2 * LONGEST_WAIT);
         }
