@@ -27,4 +27,5 @@ pub mod statement;
 pub mod text;
 pub mod ticket;
 pub mod time;
+pub mod topic;
 pub mod wishes;

@@ -5,11 +5,10 @@ use std::fmt;
 use data_encoding::BASE32_NOPAD;
 use serde::{Deserialize, Serialize};
 
+use crate::topic::Topic;
+
 /// The largest gossip message, in bytes. The longest statement of today has under 200; the rest is room to grow.
 pub const MAX_GOSSIP_BYTES: usize = 4096;
-
-/// The topic of all statements. Topics by country and shard come with the neighbourhood's growth.
-pub const STATEMENTS: &str = "/meerkat/1/statements";
 
 /// A counterpart on the network: the 32 bytes of its Ed25519 network key, from which libp2p's `PeerId` follows. It is
 /// never the key that signs statements, so that nobody who carries a report knows who made it.
@@ -215,10 +214,17 @@ pub enum Event {
 /// An order to the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
-    /// Send to the whole neighbourhood.
+    /// Send to the neighbourhood.
     Publish {
+        /// To those who hear this.
+        topic: Topic,
         /// A signed statement.
         data: Vec<u8>,
+    },
+    /// Hear these topics and no others. Before the first such order: [`Topic::Vouches`].
+    Hear {
+        /// At most eight are heard.
+        topics: Vec<Topic>,
     },
     /// What to do with a message that came.
     Judge {

@@ -103,6 +103,7 @@ impl Node {
     pub(crate) fn verified_all(&mut self, now: Now, job: JobId, holds: &[bool]) {
         let Some(mut arrival) = self.mesh.arrivals.remove(&job) else { return };
         for ((sealed, statement), holds) in std::mem::take(&mut arrival.checking).into_iter().zip(holds) {
+            let topic = self.topic(&statement);
             let admission = if *holds {
                 self.admit(now, sealed.clone(), &statement, Urgency::Now, false)
             } else {
@@ -110,7 +111,7 @@ impl Node {
             };
             self.settle(&mut arrival, &sealed, admission);
             if admission == Admission::Accept && self.mesh.gossiped_on.may(now) {
-                self.put(Output::Order(Order::Publish { data: sealed.0.into_vec() }));
+                self.put(Output::Order(Order::Publish { topic, data: sealed.0.into_vec() }));
             }
         }
         let aside = std::mem::take(&mut arrival.aside);

@@ -321,7 +321,7 @@ impl Engine {
 /// What a promise becomes once its batch is on disk.
 fn kept(promise: Promise) -> Deed {
     match promise {
-        Promise::Publish(data) => Deed::Order(mesh::Order::Publish { data }),
+        Promise::Publish(topic, data) => Deed::Order(mesh::Order::Publish { topic, data }),
         Promise::Reply(id, reply) => Deed::Reply(id, Ok(reply)),
         Promise::Event(event) => Deed::Event(event),
         Promise::Order(order) => Deed::Order(order),
@@ -334,7 +334,7 @@ fn not_saved(promises: Vec<Promise>, why: &str, out: &mut VecDeque<Deed>) -> Vec
     let (replies, waiting) = promises.into_iter().partition(|p| matches!(p, Promise::Reply(..)));
     let told = Vec::into_iter(replies).filter_map(|promise| match promise {
         Promise::Reply(id, _) => Some(Deed::Reply(id, Err(Refusal::NotSavedYet(why.to_owned())))),
-        Promise::Publish(_) | Promise::Order(_) | Promise::Event(_) | Promise::Notice(_) => None,
+        Promise::Publish(..) | Promise::Order(_) | Promise::Event(_) | Promise::Notice(_) => None,
     });
     out.extend(told);
     waiting

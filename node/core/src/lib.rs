@@ -21,6 +21,7 @@ mod engine;
 mod event;
 mod evidence;
 mod exchanges;
+mod hearing;
 mod imports;
 mod input;
 mod invites;

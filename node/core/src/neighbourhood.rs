@@ -11,6 +11,7 @@ use meerkat_protocols::{
     mesh::{Event as MeshEvent, Found, MessageRef, Order, Peer},
     statement::{Body, Kind, Sealed, Statement, StatementId},
     time::{Day, Now},
+    topic::Topic,
 };
 use serde_bytes::ByteBuf;
 
@@ -49,6 +50,8 @@ pub(crate) struct Verifying {
 pub(crate) struct Mesh {
     pub(crate) peers: BTreeMap<Peer, PeerState>,
     pub(crate) listening: Vec<String>,
+    /// What of gossip the network was told to hear.
+    pub(crate) heard: Vec<Topic>,
     /// Whether others can call us; unknown until somebody has tried.
     pub(crate) public: Option<bool>,
     pub(crate) exchanges: Vec<ExchangeState>,

@@ -160,6 +160,7 @@ impl Node {
     /// All statements are back: from now on the node decides.
     pub fn restored(&mut self, now: Now) {
         self.walk(now);
+        self.hear();
         self.begin_contacts();
         let invites = std::mem::take(&mut self.kept_invites);
         self.restore_invites(now, invites);

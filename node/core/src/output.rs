@@ -8,6 +8,7 @@ use meerkat_protocols::{
     mesh, phone,
     statement::{Sealed, Statement},
     ticket::Ticket,
+    topic::Topic,
     wishes::Edit,
 };
 
@@ -31,7 +32,7 @@ pub enum Urgency {
 #[derive(Debug)]
 pub enum Promise {
     /// A statement of ours, to the neighbourhood.
-    Publish(Vec<u8>),
+    Publish(Topic, Vec<u8>),
     /// To the network, about something saved.
     Order(mesh::Order),
     /// An answer to a person: it says that something is saved.

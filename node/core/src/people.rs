@@ -298,6 +298,7 @@ impl Node {
             }
             Edit::SetSettings(settings) => {
                 self.use_settings(settings);
+                self.hear();
                 Event::SettingsChanged
             }
             Edit::NameNeighbour(home, name) => {

@@ -184,13 +184,14 @@ impl Node {
         let Ok(Read::Statement(statement)) = sealed.read() else { return };
         let id = sealed.id();
         let (kind, day) = (statement.kind(), statement.day);
+        let topic = self.topic(&statement);
         let inserted = self.evidence.insert(&statement, id, true);
         self.accepted(now, &statement, inserted);
         let next = self.speaker.own_slots.get(&(kind, day)).copied().unwrap_or(statement.slot + 1);
         self.put(Output::Write(Write::OwnSlot(kind, day, next), Urgency::Now));
         let data = sealed.0.to_vec();
         self.keep_statement(now, &statement, sealed, Urgency::Now, true);
-        self.put(Output::AfterCommit(Promise::Publish(data)));
+        self.put(Output::AfterCommit(Promise::Publish(topic, data)));
         self.put(Output::AfterCommit(Promise::Event(signing.event)));
         if let Some(command) = signing.command {
             self.put(Output::AfterCommit(Promise::Reply(command, signing.reply)));

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use meerkat_network::{Network, NetworkKey, Settings, peer_from_text, peer_id_text, start};
 use meerkat_protocols::mesh::{Event, Order, Path, Validation};
+use meerkat_protocols::topic::Topic;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
 
@@ -69,7 +70,7 @@ fn order(line: &str) -> Option<Order> {
     let mut words = rest.split(' ');
     let mut peer = || peer_from_text(words.next()?);
     Some(match what {
-        "publish" => Order::Publish { data: rest.as_bytes().to_vec() },
+        "publish" => Order::Publish { topic: Topic::Vouches, data: rest.as_bytes().to_vec() },
         "dial" => Order::Dial { peer: peer()?, addresses: words.map(str::to_owned).collect() },
         "ping" => Order::Ping { peer: peer()? },
         "trust" => Order::Trust { peer: peer()?, score: words.next()?.parse().ok()? },

@@ -1,19 +1,15 @@
 //! The protocols spoken over every connection, whatever carries it. Each figure has its reason in `design/network.md`.
 
-use std::collections::HashSet;
-use std::io;
 use std::time::Duration;
 
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::gossipsub::{
-    self, DataTransform, IdentTopic, Message, MessageAuthenticity, MessageId, PeerScoreParams, PeerScoreThresholds,
-    RawMessage, TopicHash, TopicScoreParams, ValidationMode, WhitelistSubscriptionFilter,
+    self, Message, MessageAuthenticity, MessageId, PeerScoreParams, PeerScoreThresholds, TopicScoreParams,
+    ValidationMode,
 };
 use libp2p::identity::Keypair;
 use libp2p::swarm::{self, FromSwarm, NetworkBehaviour};
 use libp2p::{dcutr, identify, memory_connection_limits, ping, relay};
-use meerkat_protocols::mesh::{MAX_GOSSIP_BYTES, STATEMENTS};
-use meerkat_protocols::statement::StatementId;
 
 use crate::autonat::Asking;
 use crate::callback::Answering;
@@ -24,6 +20,7 @@ use crate::places::is_public;
 use crate::relaying;
 use crate::settings::{RelayFor, Trouble};
 use crate::streams::{self, Door};
+use crate::topics::{self, Filter, Heard};
 use crate::trusted::Trusted;
 
 /// What we say we speak and are: the same for every home.
@@ -51,12 +48,10 @@ const HISTORY_GOSSIP: usize = 3;
 const MAX_IDS: usize = 400;
 /// A frame: the 16 KiB of control messages, or one statement, and its envelope.
 const MAX_FRAME_BYTES: usize = 20 * 1024;
-/// Topic, tags and lengths around a message's data.
-const ENVELOPE_BYTES: usize = 64;
 /// Sends that wait for one neighbour.
 const SEND_QUEUE: usize = 256;
 
-pub(crate) type Gossip = gossipsub::Behaviour<OurTopics, WhitelistSubscriptionFilter>;
+pub(crate) type Gossip = gossipsub::Behaviour<Heard, Filter>;
 
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
@@ -82,6 +77,7 @@ impl Behaviour {
         places: relay::client::Behaviour,
         whom: RelayFor,
         trusted: &Trusted,
+        heard: Heard,
     ) -> Result<(Self, Door), Trouble> {
         let (streams, door) = streams::Behaviour::new();
         let own = keypair.public().to_peer_id();
@@ -96,16 +92,12 @@ impl Behaviour {
             relay: relaying::behaviour(own, whom, trusted),
             places,
             upgrade: Filtered::new(dcutr::Behaviour::new(own), is_no_local_candidate),
-            gossip: gossip()?,
+            gossip: gossip(heard)?,
             direct: direct::behaviour(),
             streams,
         };
         Ok((behaviour, door))
     }
-}
-
-pub(crate) fn topic() -> IdentTopic {
-    IdentTopic::new(STATEMENTS)
 }
 
 pub(crate) fn swarm_config() -> swarm::Config {
@@ -151,20 +143,18 @@ fn is_no_local_candidate(event: &FromSwarm) -> bool {
     !matches!(event, FromSwarm::NewExternalAddrCandidate(candidate) if !is_public(candidate.addr))
 }
 
-fn gossip() -> Result<Gossip, Trouble> {
-    let filter = WhitelistSubscriptionFilter(HashSet::from([topic().hash()]));
+fn gossip(heard: Heard) -> Result<Gossip, Trouble> {
     let set_up = |error: &dyn std::fmt::Display| Trouble::SetUp(error.to_string());
     let config = gossip_config().map_err(|error| set_up(&error))?;
     let mut gossip = Gossip::new_with_subscription_filter_and_transform(
         MessageAuthenticity::Anonymous,
         config,
-        filter,
-        OurTopics { statements: topic().hash() },
+        topics::filter(),
+        heard,
     )
     .map_err(|error| set_up(&error))?;
     let (score, thresholds) = score();
     gossip.with_peer_score(score, thresholds).map_err(|error| set_up(&error))?;
-    gossip.subscribe(&topic()).map_err(|error| set_up(&error))?;
     Ok(gossip)
 }
 
@@ -173,10 +163,8 @@ fn gossip_config() -> Result<gossipsub::Config, gossipsub::ConfigBuilderError> {
         .protocol_id_prefix("/meerkat/gossip")
         .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
-        // Without source and number the default id is the same for every message.
-        .message_id_fn(|message: &Message| MessageId::new(&StatementId::of(&message.data).0))
+        .message_id_fn(message_id)
         .max_transmit_size(MAX_FRAME_BYTES)
-        .max_transmit_size_for_topic(MAX_GOSSIP_BYTES + ENVELOPE_BYTES, topic().hash())
         .max_publish_messages(64)
         .max_control_messages_sent(MAX_IDS)
         .flood_publish(false)
@@ -191,11 +179,44 @@ fn gossip_config() -> Result<gossipsub::Config, gossipsub::ConfigBuilderError> {
         .build()
 }
 
+/// Without source and number the default id is the same for every message. With the topic in it nobody makes us deaf to a
+/// statement by sending it under a topic to which it does not belong.
+fn message_id(message: &Message) -> MessageId {
+    let mut hasher = blake3::Hasher::new_derive_key("meerkat 2026-11 gossip message");
+    hasher.update(&(message.topic.as_str().len() as u64).to_le_bytes());
+    hasher.update(message.topic.as_str().as_bytes());
+    hasher.update(&message.data);
+    MessageId::new(hasher.finalize().as_bytes())
+}
+
 /// What an invalid message costs: one may be a mistake and costs the gossip about others' messages (-100), two the
 /// neighbour's share of what we publish (-400), three that we listen to it (-900).
 fn score() -> (PeerScoreParams, PeerScoreThresholds) {
+    let score = PeerScoreParams {
+        app_specific_weight: 1.0,
+        // P6: a street behind one provider address (CGNAT), and every test on one machine, is no Sybil.
+        ip_colocation_factor_weight: 0.0,
+        // P7: a neighbour that restarts grafts before its time is up; six in ten minutes are forgiven.
+        behaviour_penalty_threshold: 6.0,
+        behaviour_penalty_decay: gossipsub::score_parameter_decay(Duration::from_secs(600)),
+        // P1 and P2 of the topics together: as much as one topic alone could give. Penalties are not capped by it.
+        topic_score_cap: 11.0,
+        ..PeerScoreParams::default()
+    };
+    let thresholds = PeerScoreThresholds {
+        gossip_threshold: -50.0,
+        publish_threshold: -200.0,
+        graylist_threshold: -800.0,
+        accept_px_threshold: 1000.0,
+        opportunistic_graft_threshold: 1.0,
+    };
+    (score, thresholds)
+}
+
+/// How conduct on one topic counts.
+pub(crate) fn topic_score() -> TopicScoreParams {
     let hour = gossipsub::score_parameter_decay(Duration::from_secs(3600));
-    let statements = TopicScoreParams {
+    TopicScoreParams {
         topic_weight: 1.0,
         // P1 and P2 break ties; together they are at most 11 and outweigh no invalid message.
         time_in_mesh_weight: 0.01,
@@ -211,84 +232,14 @@ fn score() -> (PeerScoreParams, PeerScoreThresholds) {
         invalid_message_deliveries_weight: -100.0,
         invalid_message_deliveries_decay: hour,
         ..TopicScoreParams::default()
-    };
-    let score = PeerScoreParams {
-        topics: [(topic().hash(), statements)].into(),
-        app_specific_weight: 1.0,
-        // P6: a street behind one provider address (CGNAT), and every test on one machine, is no Sybil.
-        ip_colocation_factor_weight: 0.0,
-        // P7: a neighbour that restarts grafts before its time is up; six in ten minutes are forgiven.
-        behaviour_penalty_threshold: 6.0,
-        behaviour_penalty_decay: gossipsub::score_parameter_decay(Duration::from_secs(600)),
-        ..PeerScoreParams::default()
-    };
-    let thresholds = PeerScoreThresholds {
-        gossip_threshold: -50.0,
-        publish_threshold: -200.0,
-        graylist_threshold: -800.0,
-        accept_px_threshold: 1000.0,
-        opportunistic_graft_threshold: 1.0,
-    };
-    (score, thresholds)
-}
-
-/// Refuses what is not ours before gossipsub remembers it. Otherwise a message sent under a foreign topic would fill
-/// the cache unjudged and, ids being of the content alone, would make us deaf to the same statement under its own.
-pub(crate) struct OurTopics {
-    statements: TopicHash,
-}
-
-impl OurTopics {
-    fn check(&self, topic: &TopicHash, bytes: usize) -> io::Result<()> {
-        if *topic != self.statements {
-            return Err(io::Error::other("not a topic of ours"));
-        }
-        if bytes > MAX_GOSSIP_BYTES {
-            return Err(io::Error::other("longer than a message can be"));
-        }
-        Ok(())
-    }
-}
-
-impl DataTransform for OurTopics {
-    fn inbound_transform(&self, raw: RawMessage) -> io::Result<Message> {
-        self.check(&raw.topic, raw.data.len())?;
-        Ok(Message { source: raw.source, data: raw.data, sequence_number: raw.sequence_number, topic: raw.topic })
-    }
-
-    fn outbound_transform(&self, topic: &TopicHash, data: Vec<u8>) -> io::Result<Vec<u8>> {
-        self.check(topic, data.len())?;
-        Ok(data)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use libp2p::gossipsub::TopicHash;
+
     use super::*;
-
-    fn raw(topic: &str, bytes: usize) -> RawMessage {
-        RawMessage {
-            source: None,
-            data: vec![7; bytes],
-            sequence_number: None,
-            topic: TopicHash::from_raw(topic),
-            signature: None,
-            key: None,
-            validated: false,
-        }
-    }
-
-    #[test]
-    fn only_our_topics_and_sizes_come_in() {
-        let ours = OurTopics { statements: topic().hash() };
-        assert_eq!(
-            ours.inbound_transform(raw(STATEMENTS, MAX_GOSSIP_BYTES)).expect("ours").data.len(),
-            MAX_GOSSIP_BYTES
-        );
-        assert!(ours.inbound_transform(raw(STATEMENTS, MAX_GOSSIP_BYTES + 1)).is_err());
-        assert!(ours.inbound_transform(raw("/somewhere/else", 10)).is_err());
-        assert!(ours.outbound_transform(&TopicHash::from_raw("/somewhere/else"), vec![7]).is_err());
-    }
 
     #[test]
     fn the_set_up_is_the_one_written_down() {
@@ -297,12 +248,18 @@ mod tests {
         assert!(!config.flood_publish());
         assert!(matches!(config.validation_mode(), ValidationMode::Anonymous));
         assert!(HISTORY as u64 > crate::judging::PATIENCE.as_secs(), "judged before it is forgotten");
-        let message =
-            |data: &[u8]| Message { source: None, data: data.to_vec(), sequence_number: None, topic: topic().hash() };
-        assert_eq!(config.message_id(&message(b"one")).0, StatementId::of(b"one").0);
-        assert_ne!(config.message_id(&message(b"one")), config.message_id(&message(b"other")));
+        let message = |topic: &str, data: &[u8]| Message {
+            source: None,
+            data: data.to_vec(),
+            sequence_number: None,
+            topic: TopicHash::from_raw(topic),
+        };
+        let id = |topic, data| config.message_id(&message(topic, data));
+        assert_eq!(id("a", b"one"), id("a", b"one"));
+        assert_ne!(id("a", b"one"), id("a", b"other"));
+        assert_ne!(id("a", b"one"), id("b", b"one"));
         let (score, thresholds) = score();
-        assert_eq!((score.validate(), thresholds.validate()), (Ok(()), Ok(())));
+        assert_eq!((score.validate(), topic_score().validate(), thresholds.validate()), (Ok(()), Ok(()), Ok(())));
         assert!(score.ip_colocation_factor_weight.abs() < f64::EPSILON);
     }
 }

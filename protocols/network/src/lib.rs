@@ -37,6 +37,7 @@ mod settings;
 mod streams;
 mod talk;
 mod task;
+mod topics;
 mod transport;
 mod trusted;
 mod unsent;

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use futures::StreamExt as _;
 use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
-use libp2p::gossipsub::{self, MessageAcceptance, MessageId, PublishError};
+use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, MessageId, PublishError, TopicHash};
 use libp2p::multiaddr::Multiaddr;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Swarm, SwarmEvent};
 use libp2p::{PeerId, ping};
 use meerkat_protocols::mesh::{Event, Found, MAX_GOSSIP_BYTES, Order, Peer, Validation};
+use meerkat_protocols::topic::Topic;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant, sleep_until, timeout};
 
@@ -31,6 +32,7 @@ use crate::reach::Reach;
 use crate::relays::Relays;
 use crate::settings::{RelayFor, Settings, Trouble};
 use crate::streams::Door;
+use crate::topics::Heard;
 use crate::transport::Connections;
 use crate::trusted::Trusted;
 use crate::unsent::Unsent;
@@ -53,6 +55,7 @@ pub(crate) struct Task {
     pub(crate) paths: Paths,
     pub(crate) under_way: UnderWay,
     pub(crate) trusted: Trusted,
+    heard: Heard,
     pub(crate) reach: Reach,
     pub(crate) relays: Relays,
     pub(crate) relay_for: RelayFor,
@@ -85,7 +88,8 @@ impl Task {
         let addresses = listen_addresses(settings)?;
         let book = book(own, settings)?;
         let trusted = Trusted::default();
-        let (behaviour, door) = Behaviour::new(&keypair, places, settings.relay, &trusted)?;
+        let heard = Heard::default();
+        let (behaviour, door) = Behaviour::new(&keypair, places, settings.relay, &trusted, heard.clone())?;
         let swarm = Swarm::new(transport, behaviour, own_id, behaviour::swarm_config());
         let mut task = Self {
             own,
@@ -96,6 +100,7 @@ impl Task {
             paths: Paths::default(),
             under_way: UnderWay::default(),
             trusted,
+            heard,
             reach: Reach::default(),
             relays: Relays::default(),
             relay_for: settings.relay,
@@ -110,6 +115,7 @@ impl Task {
             listening: BTreeMap::new(),
             told: None,
         };
+        task.hear(&[Topic::Vouches]);
         task.listen(&addresses, settings.listen.is_empty());
         Ok((task, door))
     }
@@ -154,7 +160,8 @@ impl Task {
 
     fn order(&mut self, order: Order) {
         match order {
-            Order::Publish { data } => self.publish(data),
+            Order::Publish { topic, data } => self.publish(topic, data),
+            Order::Hear { topics } => self.hear(&topics),
             Order::Judge { message, validation } => {
                 let acceptance = match validation {
                     Validation::Accept => MessageAcceptance::Accept,
@@ -177,17 +184,38 @@ impl Task {
         }
     }
 
-    fn publish(&mut self, data: Vec<u8>) {
+    fn publish(&mut self, topic: Topic, data: Vec<u8>) {
         let bytes = data.len();
         self.pace.spend();
-        match self.swarm.behaviour_mut().gossip.publish(behaviour::topic(), data.clone()) {
+        match self.swarm.behaviour_mut().gossip.publish(IdentTopic::new(topic.to_string()), data.clone()) {
             // Neighbours have it, or hear of it by IHAVE: with all queues full it still is in the history.
             Ok(_) | Err(PublishError::Duplicate | PublishError::AllQueuesFull(_)) => {}
-            Err(PublishError::NoPeersSubscribedToTopic) => self.unsent.keep(data, Instant::now()),
+            Err(PublishError::NoPeersSubscribedToTopic) => self.unsent.keep(topic, data, Instant::now()),
             Err(error) => self.outlet.send(Event::Trouble(format!(
                 "a statement of {bytes} bytes could not be sent, {MAX_GOSSIP_BYTES} are allowed ({error}); please \
                  report this mistake of ours"
             ))),
+        }
+    }
+
+    /// What is no longer heard is not published to either: nobody we know hears it from us.
+    fn hear(&mut self, topics: &[Topic]) {
+        let topic = |text: &str| IdentTopic::new(text);
+        let hashes: Vec<TopicHash> = topics.iter().map(|t| topic(&t.to_string()).hash()).collect();
+        let (new, old) = self.heard.set(&hashes);
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        for left in old {
+            gossip.unsubscribe(&topic(left.as_str()));
+        }
+        for joined in new {
+            let joined = topic(joined.as_str());
+            let scored = gossip.set_topic_params(joined.clone(), behaviour::topic_score());
+            let subscribed = gossip.subscribe(&joined).map_err(|error| error.to_string());
+            if let Err(error) = scored.map_err(str::to_owned).and(subscribed.map(drop)) {
+                self.outlet.send(Event::Trouble(format!(
+                    "{joined} cannot be heard: {error}; please report this mistake of ours"
+                )));
+            }
         }
     }
 
@@ -283,8 +311,8 @@ impl Task {
                 self.message(propagation_source, &message_id, message.data);
             }
             gossipsub::Event::Subscribed { .. } => {
-                for data in self.unsent.take(Instant::now()) {
-                    self.publish(data);
+                for (topic, data) in self.unsent.take(Instant::now()) {
+                    self.publish(topic, data);
                 }
             }
             gossipsub::Event::GossipsubNotSupported { peer_id } => {

@@ -11,7 +11,8 @@ use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, ValidationMode};
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Swarm, SwarmBuilder, noise, tcp, yamux};
 use meerkat_network::{Network, NetworkKey, Settings, Trouble, check_peer, peer_id_text, start, start_over};
-use meerkat_protocols::mesh::{Event, Found, MAX_GOSSIP_BYTES, MessageRef, Order, Peer, STATEMENTS, Validation};
+use meerkat_protocols::mesh::{Event, Found, MAX_GOSSIP_BYTES, MessageRef, Order, Peer, Validation};
+use meerkat_protocols::topic::Topic;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -92,7 +93,7 @@ async fn order(network: &Network, order: Order) {
 }
 
 async fn publish(network: &Network, data: &[u8]) {
-    order(network, Order::Publish { data: data.to_vec() }).await;
+    order(network, Order::Publish { topic: Topic::Vouches, data: data.to_vec() }).await;
 }
 
 async fn judge(network: &Network, message: MessageRef, validation: Validation) {
@@ -168,6 +169,26 @@ async fn what_was_said_alone_is_heard_later() {
     let (mut two, _) = in_memory(2, &[address]);
     assert_eq!(gossip(&mut two).await.1, b"first");
     assert_eq!(gossip(&mut two).await.1, b"second");
+}
+
+#[tokio::test]
+async fn a_country_hears_its_own_and_all_hear_of_vouches() {
+    let in_country = |code: &str| Topic::heard_in(code.parse().expect("a country"));
+    let (one, address) = in_memory(1, &[]);
+    let (mut two, _) = in_memory(2, &[address]);
+    order(&one, Order::Hear { topics: in_country("DE") }).await;
+    order(&two, Order::Hear { topics: in_country("AT") }).await;
+    connected(&mut two).await;
+    let report = in_country("DE")[1];
+    order(&one, Order::Publish { topic: report, data: b"a report".to_vec() }).await;
+    publish(&one, b"a vouch").await;
+    assert_eq!(gossip(&mut two).await.1, b"a vouch");
+    // Nobody heard the report; whoever comes to hear that country is told.
+    order(&two, Order::Hear { topics: in_country("DE") }).await;
+    assert_eq!(gossip(&mut two).await.1, b"a report");
+    // The same bytes on another topic are another message: what was sent to the wrong place does not make deaf.
+    order(&one, Order::Publish { topic: in_country("DE")[2], data: b"a report".to_vec() }).await;
+    assert_eq!(gossip(&mut two).await.1, b"a report");
 }
 
 #[tokio::test]
@@ -359,7 +380,7 @@ fn stranger(
         .expect("noise")
         .with_behaviour(|key| {
             let mut gossip = gossipsub::Behaviour::new(authenticity(key), config).expect("valid");
-            gossip.subscribe(&IdentTopic::new(STATEMENTS)).expect("allowed");
+            gossip.subscribe(&IdentTopic::new(Topic::Vouches.to_string())).expect("allowed");
             gossip
         })
         .expect("a behaviour")
@@ -383,7 +404,7 @@ async fn too_long_a_message_is_refused_and_a_fitting_one_taken() {
     let mut node = on_sockets(1, &["/ip4/127.0.0.1/tcp/0"], &[]);
     let mut stranger = stranger(|_| MessageAuthenticity::Anonymous);
     meet(&mut stranger, &listening(&mut node).await).await;
-    let topic = IdentTopic::new(STATEMENTS);
+    let topic = IdentTopic::new(Topic::Vouches.to_string());
     for bytes in [MAX_GOSSIP_BYTES + 1, 16_000, MAX_GOSSIP_BYTES] {
         stranger.behaviour_mut().publish(topic.clone(), vec![7; bytes]).expect("sent");
     }
@@ -401,10 +422,10 @@ async fn a_message_that_names_its_maker_is_refused() {
     let mut signing = stranger(|key| MessageAuthenticity::Signed(key.clone()));
     let mut anonymous = stranger(|_| MessageAuthenticity::Anonymous);
     meet(&mut signing, &address).await;
-    signing.behaviour_mut().publish(IdentTopic::new(STATEMENTS), "signed").expect("sent");
+    signing.behaviour_mut().publish(IdentTopic::new(Topic::Vouches.to_string()), "signed").expect("sent");
     let sent_late = async {
         meet(&mut anonymous, &address).await;
-        anonymous.behaviour_mut().publish(IdentTopic::new(STATEMENTS), "anonymous").expect("sent");
+        anonymous.behaviour_mut().publish(IdentTopic::new(Topic::Vouches.to_string()), "anonymous").expect("sent");
         loop {
             anonymous.select_next_some().await;
         }

@@ -22,6 +22,7 @@ use meerkat_protocols::{
     statement::{Basis, Body, Category, Kind, Sealed, Statement, StatementId},
     ticket::{Invite, TicketId},
     time::{Day, Now},
+    topic::Topic,
 };
 
 /// The day on which most tests play.
@@ -117,6 +118,7 @@ pub(crate) struct World {
     /// What came out.
     pub(crate) acts: Vec<Act>,
     pub(crate) published: Vec<Sealed>,
+    pub(crate) heard: Vec<Topic>,
     /// What the network was told besides.
     pub(crate) orders: Vec<mesh::Order>,
     pub(crate) judged: BTreeMap<MessageRef, Validation>,
@@ -169,6 +171,7 @@ impl World {
             batches: Vec::new(),
             acts: Vec::new(),
             published: Vec::new(),
+            heard: Vec::new(),
             orders: Vec::new(),
             judged: BTreeMap::new(),
             replies: BTreeMap::new(),
@@ -187,6 +190,8 @@ impl World {
         }
         world.engine.restored(world.now);
         world.run();
+        // What came out at the start is not what tests are about.
+        world.trace.clear();
         world
     }
 
@@ -243,7 +248,11 @@ impl World {
     fn carry_out(&mut self, deed: Deed) {
         match deed {
             Deed::Answer(act) => self.acts.push(act),
-            Deed::Order(mesh::Order::Publish { data }) => self.published.push(Sealed(data.into())),
+            Deed::Order(mesh::Order::Publish { topic, data }) => {
+                assert!(self.heard.contains(&topic), "it hears what it says");
+                self.published.push(Sealed(data.into()));
+            }
+            Deed::Order(mesh::Order::Hear { topics }) => self.heard = topics,
             Deed::Order(mesh::Order::Judge { message, validation }) => {
                 assert_eq!(self.judged.insert(message, validation), None, "a message is judged once");
             }
