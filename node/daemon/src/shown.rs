@@ -1,5 +1,6 @@
 //! What a person reads in the terminal: columns, sentences, and no character from outside that a terminal would obey.
 
+mod meeting;
 pub(crate) mod messages;
 mod numbers;
 
@@ -9,6 +10,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use meerkat_protocols::text::inert;
 use serde_json::Value;
 
+pub(crate) use meeting::{invite, invites, join, meeting, nearby};
 pub(crate) use numbers::{erased, imported, imports, record};
 
 /// A field as text, inert; empty if there is none.

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and with which code the program ends.
 
 mod exit;
+mod meeting;
 mod numbers;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
@@ -11,6 +12,7 @@ use crate::settings::Flags;
 
 use exit::EXITS;
 pub use exit::Exit;
+pub use meeting::{Invite, Join, Meet};
 pub use numbers::{Import, Imports, Number};
 
 /// Screens calls before they ring and learns from neighbours.
@@ -73,6 +75,14 @@ pub enum Command {
     Number(Number),
     /// Vouch for a neighbour's home, so that its reports count here
     Vouch(Vouch),
+    /// Invite a neighbour's home: by text, QR code or short code
+    Invite(Invite),
+    /// Join a neighbour's home by its invite
+    Join(Join),
+    /// List the nodes on this network
+    Nearby(Output),
+    /// Meet a node on this network by comparing four words
+    Meet(Meet),
     /// Write to a neighbour: `meerkat message Anna "The parcel is with us."`
     Message(Message),
     /// Show the messages exchanged with neighbours

@@ -1,5 +1,6 @@
 //! What the commands do, other than `up`: each asks the running node over its control socket, by the API of the page.
 
+mod meeting;
 mod messages;
 mod numbers;
 mod ping;
@@ -59,6 +60,10 @@ pub async fn run(cli: &Cli, around: &Surroundings, out: &mut (impl Write + Send)
         Command::Import(import) => node.import(import).await,
         Command::Number(number) => node.number(number).await,
         Command::Vouch(vouch) => node.vouch(vouch).await,
+        Command::Invite(invite) => node.invite(invite).await,
+        Command::Join(join) => node.join(join).await,
+        Command::Nearby(output) => node.show("/api/v1/nearby", *output, shown::nearby).await,
+        Command::Meet(meet) => node.meet(meet).await,
         Command::Message(message) => node.message(message).await,
         Command::Messages(messages) => node.messages(messages).await,
         Command::Node(Node::Info(output)) => node.show("/api/v1/node", *output, shown::node).await,

@@ -384,3 +384,58 @@ async fn completions_name_the_commands() {
         assert!(done.out.contains("meerkat") && done.out.contains("api-key"), "{shell}");
     }
 }
+
+#[tokio::test]
+async fn an_invite_is_printed_with_what_to_do_next() {
+    let text = format!("meerkat:{}", "a".repeat(285));
+    let made = json!({"id": "abc", "text": text, "name": "Anna", "vouch": true, "ends_in_s": 86_400,
+        "code": "7K3MX-9QW2T", "code_ends_in_s": 600, "used_by": null, "words": null});
+    let done = with_node("invite --name Anna --qr", &[("POST /api/v1/invites", 201, made.clone())]).await;
+    assert_eq!(ok(&done), Exit::Ok);
+    assert_eq!(done.asked[0].1, json!({"name": "Anna", "vouch": true, "lifetime_s": 86_400}).to_string());
+    for part in [text.as_str(), "7K3MX-9QW2T (for 10 minutes", "24 hours, once", "meerkat join", "█"] {
+        assert!(done.out.contains(part), "{part}: {}", done.out);
+    }
+    let list = json!({"items": [made], "left": 11});
+    let done = with_node("invite --list", &[("GET /api/v1/invites", 200, list)]).await;
+    assert!(done.out.contains("Anna") && done.out.contains("You can vouch for 11 more."), "{}", done.out);
+    let done = with_node("invite --revoke abc", &[("DELETE /api/v1/invites/abc", 204, Value::Null)]).await;
+    assert_eq!(ok(&done), Exit::Ok);
+}
+
+#[tokio::test]
+async fn a_join_is_told_to_its_end_and_ends_with_it() {
+    let join = |stage: &str, words: &str| json!({"id": 3, "stage": stage, "words": words, "four_words": "a b c d"});
+    for (stage, expected) in [("joined", Exit::Ok), ("failed", Exit::Refused)] {
+        let done = with_node(
+            "join 7K3MX-9QW2T --no-vouch",
+            &[
+                ("POST /api/v1/joins", 202, join("calling", "Looking.")),
+                ("GET /api/v1/joins", 200, json!({"items": [join(stage, "It is over.")]})),
+            ],
+        )
+        .await;
+        let ended = done.ended.as_ref().map_or_else(Failure::exit, |exit| *exit);
+        assert_eq!(ended, expected);
+        assert!(done.out.starts_with("Looking."), "{}", done.out);
+        assert_eq!(done.out.contains("It is over."), expected == Exit::Ok);
+        assert!(done.asked[0].1.contains(r#""vouch":false"#));
+    }
+}
+
+#[tokio::test]
+async fn a_meeting_shows_the_words_and_takes_the_answer() {
+    let near = |stage: &str| {
+        let meeting = json!({"peer": "P", "stage": stage, "words": "Read them.", "four_words": "one two three four"});
+        json!({"items": [{"peer": "P", "name": null, "meeting": meeting}]})
+    };
+    let begun = ("POST /api/v1/meetings", 202, json!({}));
+    let done = with_node("meet P", &[begun, ("GET /api/v1/nearby", 200, near("comparing"))]).await;
+    assert!(done.out.contains("one two three four") && done.out.contains("meerkat meet P --same"), "{}", done.out);
+    let waiting = json!({"stage": "waiting", "words": "Waiting."});
+    let said = ("POST /api/v1/meetings/P", 200, waiting);
+    let done = with_node("meet P --same --name Anna", &[said.clone(), ("GET /api/v1/nearby", 200, near("met"))]).await;
+    assert_eq!((ok(&done), done.out.as_str()), (Exit::Ok, "Waiting.\nRead them.\n"));
+    let done = with_node("meet P --same", &[said, ("GET /api/v1/nearby", 200, near("failed"))]).await;
+    assert_eq!(done.ended.expect_err("it failed").exit(), Exit::Refused);
+}
