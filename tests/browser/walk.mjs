@@ -45,6 +45,7 @@ const PAGES = [
   { name: "lists-add", hash: "#/calls/lists", title: "Lists", open: "main .button-main", opened: "dialog[open]" },
   { name: "imports", hash: "#/calls/imports", title: "Imports" },
   { name: "number", hash: `#/number/${NUMBER}`, title: NUMBER },
+  { name: "messages", hash: "#/messages", title: "Messages" },
   { name: "mesh", hash: "#/mesh", title: "Mesh" },
   { name: "system", hash: "#/system", title: "System" },
   { name: "settings", hash: "#/system/settings", title: "System" },

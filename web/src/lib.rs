@@ -21,6 +21,7 @@ mod lookup;
 mod meeting;
 mod mesh;
 mod messages;
+mod neighbourhood;
 mod numbers;
 mod openapi;
 mod peers;

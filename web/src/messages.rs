@@ -124,6 +124,8 @@ pub(crate) struct Thread {
     name: String,
     /// Whether this home answers for it: only then can it be written to.
     neighbour: bool,
+    /// Whether a node of it is connected, so that messages go at once.
+    there: bool,
     /// Received and not read.
     unread: u32,
     /// Ours that the neighbour does not have yet.
@@ -184,10 +186,10 @@ pub(crate) struct ReadBody {
 /// The operations on messages.
 pub(crate) fn message_routes() -> OpenApiRouter<Wiring> {
     OpenApiRouter::new()
-        .routes(routes!(threads))
-        .routes(routes!(thread, write, forget))
-        .routes(routes!(read))
-        .routes(routes!(undo))
+        .routes(routes!(message_threads))
+        .routes(routes!(message_thread, write_message, forget_messages))
+        .routes(routes!(read_messages))
+        .routes(routes!(undo_message))
 }
 
 fn home(text: &str) -> Result<HomeId, Problem> {
@@ -202,7 +204,7 @@ fn held_up(why: HeldUp) -> Reason {
 
 /// Everybody with whom there are or could be messages.
 #[utoipa::path(get, path = "/api/v1/messages", tag = "messages", responses((status = 200, body = Threads)))]
-async fn threads(State(wiring): State<Wiring>) -> Result<Body<Threads>, Problem> {
+async fn message_threads(State(wiring): State<Wiring>) -> Result<Body<Threads>, Problem> {
     let reader = wiring.reader()?;
     let snapshot = Arc::clone(&wiring.snapshot.borrow());
     let unread = snapshot.threads.iter().map(|known| known.unread).sum();
@@ -220,6 +222,7 @@ async fn threads(State(wiring): State<Wiring>) -> Result<Body<Threads>, Problem>
 fn one(snapshot: &Snapshot, reader: &Reader, home: HomeId) -> Result<Thread, Problem> {
     let neighbour = snapshot.neighbours.iter().find(|neighbour| neighbour.home == home);
     let known: Option<&Known> = snapshot.threads.iter().find(|known| known.home == home);
+    let is_connected = |peer| snapshot.peers.iter().any(|connected| connected.peer == peer);
     let last = match known {
         Some(_) => history::letters(reader, home, None, 1)?.letters.first().map(Message::from),
         None => None,
@@ -228,6 +231,7 @@ fn one(snapshot: &Snapshot, reader: &Reader, home: HomeId) -> Result<Thread, Pro
         home: home.to_string(),
         name: neighbour.map_or_else(|| home.short(), |neighbour| neighbour.name.clone()),
         neighbour: neighbour.is_some(),
+        there: snapshot.contacts.iter().any(|contact| contact.home == home && is_connected(contact.about.peer)),
         unread: known.map_or(0, |known| known.unread),
         undelivered: known.map_or(0, |known| known.undelivered),
         held_up: known.and_then(|known| known.held_up).map(held_up),
@@ -242,7 +246,7 @@ fn one(snapshot: &Snapshot, reader: &Reader, home: HomeId) -> Result<Thread, Pro
     (status = 400, description = "`cursor`", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "`not_a_home`", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn thread(
+async fn message_thread(
     State(wiring): State<Wiring>,
     At(text): At<String>,
     Asked(query): Asked<PageQuery>,
@@ -267,7 +271,7 @@ async fn thread(
     (status = 503, description = "`busy`", body = Problem, content_type = "application/problem+json"),
     (status = 507, description = "`not_saved_yet`", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn write(
+async fn write_message(
     State(wiring): State<Wiring>,
     At(text): At<String>,
     Body(body): Body<MessageBody>,
@@ -316,7 +320,10 @@ fn content(body: MessageBody) -> Result<Content, Problem> {
     (status = 503, description = "`busy`", body = Problem, content_type = "application/problem+json"),
     (status = 507, description = "`not_saved_yet`", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn undo(State(wiring): State<Wiring>, At((text, id)): At<(String, String)>) -> Result<StatusCode, Problem> {
+async fn undo_message(
+    State(wiring): State<Wiring>,
+    At((text, id)): At<(String, String)>,
+) -> Result<StatusCode, Problem> {
     let to = home(&text)?;
     let id = id.parse().map_err(|e: meerkat_protocols::letter::NotALetterId| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not_a_message", sentence(&e.to_string())).field("id")
@@ -335,7 +342,7 @@ async fn undo(State(wiring): State<Wiring>, At((text, id)): At<(String, String)>
     (status = 422, description = "`not_a_home`", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "`busy`", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn read(
+async fn read_messages(
     State(wiring): State<Wiring>,
     At(text): At<String>,
     Body(body): Body<ReadBody>,
@@ -356,7 +363,7 @@ async fn read(
     (status = 503, description = "`busy`", body = Problem, content_type = "application/problem+json"),
     (status = 507, description = "`not_saved_yet`", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn forget(State(wiring): State<Wiring>, At(text): At<String>) -> Result<StatusCode, Problem> {
+async fn forget_messages(State(wiring): State<Wiring>, At(text): At<String>) -> Result<StatusCode, Problem> {
     match wiring.command(Command::ForgetLetters(home(&text)?)).await? {
         Reply::Undone => Ok(StatusCode::NO_CONTENT),
         other => Err(wiring.unexpected(&other)),

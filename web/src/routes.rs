@@ -18,7 +18,7 @@ use crate::{
     access::{Door, Gate, claim_by_socket, enter, hosts, key_routes, session_routes},
     assets, calls, events,
     extract::MAX_BODY_BYTES,
-    imports, lists, lookup, meeting, mesh, messages, numbers, openapi_document, peers,
+    imports, lists, lookup, meeting, mesh, messages, neighbourhood, numbers, openapi_document, peers,
     problem::Problem,
     records, reports, security, system,
 };
@@ -55,6 +55,7 @@ fn operations() -> OpenApiRouter<Wiring> {
         .merge(messages::message_routes())
         .merge(peers::peer_routes())
         .merge(meeting::meeting_routes())
+        .merge(neighbourhood::neighbourhood_routes())
         .merge(key_routes())
         .merge(lookup::lookup_routes())
 }

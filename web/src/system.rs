@@ -90,6 +90,8 @@ pub(crate) struct Summary {
     pub(crate) peers: usize,
     /// Neighbours this home answers for.
     pub(crate) neighbours: usize,
+    /// Neighbours' messages that nobody has read.
+    pub(crate) unread: u32,
     /// Statements held as evidence.
     pub(crate) statements: usize,
     /// Own reports that wait for the clock.
@@ -209,6 +211,7 @@ async fn summary(State(wiring): State<Wiring>) -> Body<Summary> {
         lines: snapshot.lines.iter().map(|(line, state)| line_view(&line.0, state)).collect(),
         peers: snapshot.peers.len(),
         neighbours: snapshot.neighbours.len(),
+        unread: snapshot.threads.iter().map(|thread| thread.unread).sum(),
         statements: snapshot.statements,
         waiting: snapshot.waiting,
         safe_mode,

@@ -16,7 +16,8 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use meerkat_core::{
-    Assessment, Command, Counts, Event, ImportState, InviteState, JoinStage, JoinState, Refusal, Reply, Snapshot,
+    Assessment, Command, Counts, Event, GraphHome, ImportState, InviteState, JoinStage, JoinState, Refusal, Reply,
+    Snapshot, VouchGraph,
 };
 use meerkat_numberlists::{Import, ImportId};
 use meerkat_protocols::{
@@ -347,6 +348,17 @@ fn reply(
             Ok(Reply::Queued(Box::new(Kept { no: LetterNo(7), home: to, way, at: Some(WALL), letter })))
         }
         Command::UndoLetter { .. } => Err(Refusal::LetterLeft),
+        Command::VouchGraph { most } => {
+            let own = GraphHome {
+                home: snapshot.borrow().home,
+                distance: 0,
+                reports: u32::from(most),
+                equivocates: false,
+                vouchers: vec![],
+            };
+            let homes = vec![own];
+            Ok(Reply::VouchGraph(Box::new(VouchGraph { homes, at_distance: [1, 0, 0, 0, 0, 0], vouches: 0 })))
+        }
         Command::LettersRead { .. } => Ok(Reply::Read),
         Command::ForgetLetters(_) => Err(Refusal::NoSuchLetter),
         Command::Edit(edit) => {

@@ -14,7 +14,7 @@ use meerkat_protocols::{
     wishes::{Edit, MAX_ENTRIES},
 };
 
-use crate::joins::JoinId;
+use crate::{joins::JoinId, vouch_graph::VouchGraph};
 
 /// A question or order of a person, as numbered by whoever carries it in; the answer carries the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +31,11 @@ pub enum Command {
         /// Only those behind this one.
         after: Option<E164>,
         /// How many, at most [`Command::MAX_KNOWN_NUMBERS`].
+        most: u16,
+    },
+    /// Who vouches for whom?
+    VouchGraph {
+        /// Of how many homes, the nearest; at most [`VouchGraph::MAX_HOMES`].
         most: u16,
     },
     /// Tell the neighbourhood what this number is.
@@ -137,7 +142,7 @@ impl Command {
 
     /// Whether it changes nothing.
     pub(crate) fn only_asks(&self) -> bool {
-        matches!(self, Self::Check(_) | Self::KnownNumbers { .. } | Self::Ping(_))
+        matches!(self, Self::Check(_) | Self::KnownNumbers { .. } | Self::VouchGraph { .. } | Self::Ping(_))
     }
 }
 
@@ -261,6 +266,8 @@ pub enum Reply {
     Checked(Box<Assessment>),
     /// Numbers about which somebody said something, in order; fewer than asked for at the end.
     KnownNumbers(Vec<E164>),
+    /// The answer to [`Command::VouchGraph`].
+    VouchGraph(Box<VouchGraph>),
     /// The report is signed and saved, and goes out now.
     Reported {
         /// About whom.

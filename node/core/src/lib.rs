@@ -42,6 +42,7 @@ mod screening;
 mod snapshot;
 mod speaker;
 pub mod trust;
+mod vouch_graph;
 mod vouches;
 mod whereabouts;
 
@@ -61,3 +62,4 @@ pub use meetings::MeetingStage;
 pub use node::Node;
 pub use output::{Job, Output, Promise, Urgency};
 pub use snapshot::{ContactState, Counts, InviteState, JoinState, MeetingState, Neighbour, PeerState, Snapshot};
+pub use vouch_graph::{GraphHome, VouchGraph};

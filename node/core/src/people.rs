@@ -59,6 +59,12 @@ impl Node {
                 self.put(Output::Reply(id, Ok(Reply::KnownNumbers(known))));
                 Ok(())
             }
+            Command::VouchGraph { most } => {
+                self.rank();
+                let graph = self.vouch_graph(most);
+                self.put(Output::Reply(id, Ok(Reply::VouchGraph(Box::new(graph)))));
+                Ok(())
+            }
             Command::Report { number, category } => {
                 self.typed(&number).and_then(|n| self.say_report(now, Some(id), n, category))
             }

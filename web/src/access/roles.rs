@@ -46,6 +46,7 @@ pub(crate) const TABLE: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/peers", At(Viewer)),
     ("POST", "/api/v1/peers/{peer}/ping", At(Viewer)),
     ("GET", "/api/v1/neighbours", At(Viewer)),
+    ("GET", "/api/v1/neighbourhood", At(Viewer)),
     ("POST", "/api/v1/vouches", At(Moderator)),
     ("DELETE", "/api/v1/vouches/{home}", At(Moderator)),
     ("GET", "/api/v1/messages", At(Member)),

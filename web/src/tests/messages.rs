@@ -138,3 +138,16 @@ async fn undoing_and_reading_are_answered() {
     let forget = request(Method::DELETE, &path).body(axum::body::Body::empty()).expect("a request");
     assert_eq!(site.send_by_socket(forget).await.code(), (404, "no_such_message".into()));
 }
+
+#[tokio::test]
+async fn the_neighbourhood_is_told_up_to_a_bound() {
+    let site = site(vec![]).await;
+    let whole = get(&site, "/api/v1/neighbourhood").await;
+    assert_eq!((&whole["homes"][0]["reports"], &whole["at_distance"]), (&json!(1_000), &json!([1, 0, 0, 0, 0, 0])));
+    assert_eq!(get(&site, "/api/v1/neighbourhood?limit=7").await["homes"][0]["reports"], 7);
+    for limit in ["0", "1001"] {
+        let path = format!("/api/v1/neighbourhood?limit={limit}");
+        let asked = request(Method::GET, &path).body(axum::body::Body::empty()).expect("a request");
+        assert_eq!(site.send_by_socket(asked).await.code(), (422, "invalid".into()));
+    }
+}

@@ -574,7 +574,7 @@ export interface paths {
          * Everybody with whom there are or could be messages.
          * @description Needs the role `member` or a higher one.
          */
-        get: operations["threads"];
+        get: operations["message_threads"];
         put?: never;
         post?: never;
         delete?: never;
@@ -594,18 +594,18 @@ export interface paths {
          * The messages exchanged with a home, the newest first.
          * @description Needs the role `member` or a higher one.
          */
-        get: operations["thread"];
+        get: operations["message_thread"];
         put?: never;
         /**
          * Writes to a neighbour. The message is saved when this answers, and goes as soon as the neighbour's node is there.
          * @description Needs the role `member` or a higher one.
          */
-        post: operations["write"];
+        post: operations["write_message"];
         /**
          * Deletes all messages exchanged with a home, here. What has not left does not go; what the neighbour has, it keeps.
          * @description Needs the role `member` or a higher one.
          */
-        delete: operations["forget"];
+        delete: operations["forget_messages"];
         options?: never;
         head?: never;
         patch?: never;
@@ -623,7 +623,7 @@ export interface paths {
          * Says that the messages of a home were read, up to one.
          * @description Needs the role `member` or a higher one.
          */
-        put: operations["read"];
+        put: operations["read_messages"];
         post?: never;
         delete?: never;
         options?: never;
@@ -645,7 +645,7 @@ export interface paths {
          * Takes back a message that has not left.
          * @description Needs the role `member` or a higher one.
          */
-        delete: operations["undo"];
+        delete: operations["undo_message"];
         options?: never;
         head?: never;
         patch?: never;
@@ -663,6 +663,26 @@ export interface paths {
          * @description Needs the role `viewer` or a higher one.
          */
         get: operations["nearby"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/neighbourhood": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who vouches for whom: the nearest homes that vouches lead to.
+         * @description Needs the role `viewer` or a higher one.
+         */
+        get: operations["neighbourhood"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1490,6 +1510,26 @@ export interface components {
         Joins: {
             items: components["schemas"]["Join"][];
         };
+        /** @description A home that vouches lead to. */
+        KnownHome: {
+            /**
+             * Format: int32
+             * @description How many vouches away it is; 0 is this home.
+             */
+            distance: number;
+            /** @description Whether it has contradicted itself under its own signature: its word counts for nothing. */
+            equivocates: boolean;
+            home: string;
+            /** @description How this home calls it; null for those it does not vouch for itself. */
+            name: string | null;
+            /**
+             * Format: int32
+             * @description How many live reports of it this node holds.
+             */
+            reports: number;
+            /** @description Who of `homes` vouches for it, by their places there, the nearest first; at most 24. */
+            vouched_by: number[];
+        };
         /**
          * @description How urgently a person is needed.
          * @enum {string}
@@ -1645,6 +1685,15 @@ export interface components {
             reports: number;
             /** @description Since when: `YYYY-MM-DD`, in UTC. */
             vouched: string;
+        };
+        /** @description The homes that vouches lead to. */
+        Neighbourhood: {
+            /** @description How many homes there are at each distance from 0 to 5, those that are not in `homes` too. */
+            at_distance: number[];
+            /** @description The nearest first; this home is the first. */
+            homes: components["schemas"]["KnownHome"][];
+            /** @description How many vouches there are between all of them. */
+            vouches: number;
         };
         /** @description The neighbours this home answers for. */
         Neighbours: {
@@ -2004,6 +2053,11 @@ export interface components {
             /** @description Statements held as evidence. */
             statements: number;
             today: components["schemas"]["Today"] | null;
+            /**
+             * Format: int32
+             * @description Neighbours' messages that nobody has read.
+             */
+            unread: number;
             /** @description Own reports that wait for the clock. */
             waiting: number;
         };
@@ -2016,6 +2070,8 @@ export interface components {
             name: string;
             /** @description Whether this home answers for it: only then can it be written to. */
             neighbour: boolean;
+            /** @description Whether a node of it is connected, so that messages go at once. */
+            there: boolean;
             /**
              * Format: int32
              * @description Ours that the neighbour does not have yet.
@@ -5376,7 +5432,7 @@ export interface operations {
             };
         };
     };
-    threads: {
+    message_threads: {
         parameters: {
             query?: never;
             header?: never;
@@ -5449,7 +5505,7 @@ export interface operations {
             };
         };
     };
-    thread: {
+    message_thread: {
         parameters: {
             query?: {
                 /** @description `next` of the page before. */
@@ -5547,7 +5603,7 @@ export interface operations {
             };
         };
     };
-    write: {
+    write_message: {
         parameters: {
             query?: never;
             header?: never;
@@ -5689,7 +5745,7 @@ export interface operations {
             };
         };
     };
-    forget: {
+    forget_messages: {
         parameters: {
             query?: never;
             header?: never;
@@ -5790,7 +5846,7 @@ export interface operations {
             };
         };
     };
-    read: {
+    read_messages: {
         parameters: {
             query?: never;
             header?: never;
@@ -5913,7 +5969,7 @@ export interface operations {
             };
         };
     };
-    undo: {
+    undo_message: {
         parameters: {
             query?: never;
             header?: never;
@@ -6061,6 +6117,91 @@ export interface operations {
             };
             /** @description `unknown_host` */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`, `checking` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    neighbourhood: {
+        parameters: {
+            query?: {
+                /** @description 1 to 1,000, the nearest; 1,000 if nothing is said. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Neighbourhood"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -54,7 +54,8 @@ function Waiting() {
 function Inside() {
   useSummary();
   const at = route.value;
-  const key = JSON.stringify(at);
+  // Going from one neighbour to the next stays on the page, and keeps its list.
+  const key = at.page === "messages" ? at.page : JSON.stringify(at);
   useArrival(at, key);
   useEffect(() => {
     if (at.page === "claim") forgetClaimToken();
@@ -80,8 +81,12 @@ function pageOf(at: Route) {
       return <Imports />;
     case "number":
       return <NumberDetails number={at.number} />;
+    case "messages":
+      return <Messages home={at.home} />;
     case "mesh":
       return <Mesh />;
+    case "graph":
+      return <Graph />;
     case "system":
       return <System tab={at.tab} />;
     case "missing":
@@ -91,7 +96,9 @@ function pageOf(at: Route) {
 
 // Calls are what the page is opened for; the rest comes when it is asked for.
 const Imports = later(async () => (await import("./pages/imports")).Imports);
+const Messages = later(async () => (await import("./pages/messages")).Messages);
 const Mesh = later(async () => (await import("./pages/mesh")).Mesh);
+const Graph = later(async () => (await import("./pages/graph")).Graph);
 const System = later(async () => (await import("./pages/system")).System);
 
 /** A page whose code is fetched at its first visit. */
@@ -138,7 +145,9 @@ const TITLES: Readonly<Record<Exclude<Route["page"], "number">, Key>> = {
   calls: "calls.title",
   lists: "calls.tab.lists",
   imports: "calls.tab.imports",
+  messages: "messages.title",
   mesh: "mesh.title",
+  graph: "graph.title",
   system: "system.title",
   missing: "missing.title",
 };

@@ -50,8 +50,18 @@ export const api = {
   finishImport: (upload: number) => call("post", "/api/v1/imports/uploads/{upload}/finish", { path: { upload } }),
   peers: (signal?: Signal) => call("get", "/api/v1/peers", { signal }),
   neighbours: (signal?: Signal) => call("get", "/api/v1/neighbours", { signal }),
+  neighbourhood: (signal?: Signal) => call("get", "/api/v1/neighbourhood", { signal }),
   vouch: (card: string, name: string) => call("post", "/api/v1/vouches", { body: { card, name } }),
   unvouch: (home: string) => call("delete", "/api/v1/vouches/{home}", { path: { home } }),
+  threads: (signal?: Signal) => call("get", "/api/v1/messages", { signal }),
+  messages: (home: string, cursor: string | null, signal?: Signal) =>
+    call("get", "/api/v1/messages/{home}", { path: { home }, query: given({ cursor, limit: 50 }), signal }),
+  writeMessage: (home: string, text: string) =>
+    call("post", "/api/v1/messages/{home}", { path: { home }, body: { text } }),
+  undoMessage: (home: string, id: string) => call("delete", "/api/v1/messages/{home}/{id}", { path: { home, id } }),
+  readMessages: (home: string, up_to: number) =>
+    call("put", "/api/v1/messages/{home}/read", { path: { home }, body: { up_to } }),
+  forgetMessages: (home: string) => call("delete", "/api/v1/messages/{home}", { path: { home } }),
   node: (signal?: Signal) => call("get", "/api/v1/node", { signal }),
   settings: (signal?: Signal) => call("get", "/api/v1/settings", { signal }),
   setSettings: (body: Omit<Settings, "pinned">) => call("put", "/api/v1/settings", { body }),

@@ -10,7 +10,10 @@ describe("addresses", () => {
     { page: "imports" },
     { page: "number", number: "+4930901820" },
     { page: "number", number: "030 / 90-18#20?%&" },
+    { page: "messages", home: null },
+    { page: "messages", home: "abcdefgh" },
     { page: "mesh" },
+    { page: "graph" },
     { page: "system", tab: "node" },
     { page: "system", tab: "settings" },
     { page: "system", tab: "config" },
@@ -35,7 +38,16 @@ describe("addresses", () => {
   });
 
   it("that lead nowhere say so", () => {
-    for (const hash of ["#/nowhere", "#/number", "#/calls/lists/x", "#/calls/x", "#/system/x", "#/mesh/x", "#//x"]) {
+    for (const hash of [
+      "#/nowhere",
+      "#/number",
+      "#/calls/lists/x",
+      "#/calls/x",
+      "#/system/x",
+      "#/messages/a/b",
+      "#/mesh/x",
+      "#//x",
+    ]) {
       expect(parse(hash).page, hash).toBe("missing");
     }
   });

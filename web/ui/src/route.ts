@@ -8,7 +8,9 @@ export type Route =
   | { page: "lists" }
   | { page: "imports" }
   | { page: "number"; number: string }
+  | { page: "messages"; home: string | null }
   | { page: "mesh" }
+  | { page: "graph" }
   | { page: "system"; tab: SystemTab }
   | { page: "claim"; token: string }
   | { page: "missing"; address: string };
@@ -30,8 +32,11 @@ export function parse(hash: string): Route {
       return second === "lists" || second === "imports" ? { page: second } : missing;
     case "number":
       return second === undefined || second === "" ? missing : { page: "number", number: second };
+    case "messages":
+      return { page: "messages", home: second === undefined || second === "" ? null : second };
     case "mesh":
-      return second === undefined ? { page: "mesh" } : missing;
+      if (second === undefined) return { page: "mesh" };
+      return second === "graph" ? { page: "graph" } : missing;
     case "system": {
       const tab = SYSTEM_TABS.find((name) => name === (second ?? "node"));
       return tab === undefined ? missing : { page: "system", tab };
@@ -55,8 +60,12 @@ export function address(route: Exclude<Route, { page: "missing" | "claim" }>): s
     case "number":
       // A plus sign is legal there and reads better than %2B.
       return `#/number/${encodeURIComponent(route.number).replaceAll("%2B", "+")}`;
+    case "messages":
+      return route.home === null ? "#/messages" : `#/messages/${encodeURIComponent(route.home)}`;
     case "mesh":
       return "#/mesh";
+    case "graph":
+      return "#/mesh/graph";
     case "system":
       return route.tab === "node" ? "#/system" : `#/system/${route.tab}`;
   }

@@ -22,6 +22,8 @@ const TOPICS = [
   "report.*",
   "vouch.changed",
   "peer.*",
+  "message.received",
+  "messages.changed",
   "line.changed",
   "alarm.*",
   "settings.changed",

@@ -18,4 +18,5 @@ mod statements;
 mod street;
 mod time;
 mod trust;
+mod vouch_graph;
 mod world;

@@ -53,6 +53,10 @@ impl<W: Write> Asked<'_, W> {
         let homed = |thread: &&Value| wanted.len() >= MIN_HOME_LETTERS && field(thread, "home").starts_with(&wanted);
         let mut found: Vec<&Value> = all.iter().filter(named).collect();
         if found.is_empty() {
+            let begins = |thread: &&Value| field(thread, "name").to_lowercase().starts_with(&wanted);
+            found = all.iter().filter(|thread| !wanted.is_empty() && begins(thread)).collect();
+        }
+        if found.is_empty() {
             found = all.iter().filter(homed).collect();
         }
         match found[..] {

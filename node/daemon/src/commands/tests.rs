@@ -254,16 +254,20 @@ fn threads() -> Value {
 async fn a_neighbour_is_written_to_by_name() {
     let path = "POST /api/v1/messages/aaaaaaaaaaaaaaaaaaaaaaaaaa";
     let queued = json!({"id": "0102030405060708", "state": "queued", "text": "Hello"});
-    for line in ["message anna Hello", "message aaaaaaaa Hello"] {
+    for line in ["message anna Hello", "message an Hello", "message aaaaaaaa Hello"] {
         let done = with_node(line, &[("GET /api/v1/messages", 200, threads()), (path, 201, queued.clone())]).await;
         assert_eq!((ok(&done), done.requests()), (Exit::Ok, vec!["GET /api/v1/messages", path]), "{line}");
         assert_eq!(serde_json::from_str::<Value>(&done.asked[1].1).ok(), Some(json!({"text": "Hello"})));
-        assert!(done.out.contains("meerkat message Anna --undo 0102030405060708"), "{}", done.out);
+        assert!(done.out.contains("meerkat message \"Anna\" --undo 0102030405060708"), "{}", done.out);
     }
     let undo = "DELETE /api/v1/messages/aaaaaaaaaaaaaaaaaaaaaaaaaa/0102030405060708";
     let answers = [("GET /api/v1/messages", 200, threads()), (undo, 204, Value::Null)];
     assert_eq!(ok(&with_node("message Anna --undo 0102030405060708", &answers).await), Exit::Ok);
-    for (line, words) in [("message Cleo Hello", "Anna, Bert, bert"), ("message Bert Hello", "2 neighbours")] {
+    for (line, words) in [
+        ("message Cleo Hello", "Anna, Bert, bert"),
+        ("message Bert Hello", "2 neighbours"),
+        ("message b Hello", "2 neighbours"),
+    ] {
         let failure = with_node(line, &[("GET /api/v1/messages", 200, threads())]).await.ended.expect_err("nobody");
         assert_eq!(failure.exit(), Exit::Refused);
         assert!(failure.to_string().contains(words), "{failure}");

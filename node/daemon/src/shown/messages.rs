@@ -8,10 +8,9 @@ use super::{count, list, long, number, table, text, time};
 /// `message`: what becomes of what was written.
 #[must_use]
 pub(crate) fn written(message: &Value, name: &str) -> String {
+    let name = inert(name);
     format!(
-        "Queued for {}: it goes as soon as their node is there. Until then `meerkat message {} --undo {}` takes it back.\n",
-        inert(name),
-        inert(name),
+        "Queued for {name}: it goes as soon as their node is there. Until then `meerkat message {name:?} --undo {}` takes it back.\n",
         text(message, "id")
     )
 }

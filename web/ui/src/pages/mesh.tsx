@@ -10,6 +10,7 @@ import { Field } from "../parts/field";
 import { Icon } from "../parts/icon";
 import { PeersCard } from "../parts/peers";
 import { Empty, Failure, Skeleton } from "../parts/states";
+import { address } from "../route";
 import { useResource } from "../resource";
 import { has } from "../session";
 import { done } from "../toasts";
@@ -35,7 +36,14 @@ export function Mesh() {
         <OwnCard />
         {has("moderator") && <Vouch neighbours={neighbours.data} onVouched={neighbours.reload} />}
       </div>
-      <Card title={t("mesh.neighbours")}>
+      <Card
+        title={t("mesh.neighbours")}
+        aside={
+          <a class="button" href={address({ page: "graph" })}>
+            {t("mesh.graph")}
+          </a>
+        }
+      >
         {neighbours.problem !== undefined && <Failure problem={neighbours.problem} retry={neighbours.reload} />}
         {neighbours.data === undefined && neighbours.problem === undefined && <Skeleton />}
         {neighbours.data?.items.length === 0 && (

@@ -5,22 +5,25 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { connection } from "../live";
 import { go, route } from "../router";
 import { address, type Route } from "../route";
-import { session } from "../session";
+import { has, session } from "../session";
+import { summary } from "../summary";
 import { following, setTheme, theme } from "../theme";
-import { t } from "../words";
+import { t, tn } from "../words";
 import { Banners } from "./banners";
 import { Icon, type IconName } from "./icon";
 import { Meerkat } from "./meerkat";
 
-const PLACES: readonly { page: "home" | "calls" | "mesh" | "system"; href: string; icon: IconName }[] = [
+const PLACES: readonly { page: "home" | "calls" | "messages" | "mesh" | "system"; href: string; icon: IconName }[] = [
   { page: "home", href: "#/", icon: "home" },
   { page: "calls", href: "#/calls", icon: "calls" },
+  { page: "messages", href: "#/messages", icon: "letter" },
   { page: "mesh", href: "#/mesh", icon: "mesh" },
   { page: "system", href: "#/system", icon: "system" },
 ];
 
 /** The place in the navigation that a page belongs to. */
 function placeOf(page: Route["page"]): string {
+  if (page === "graph") return "mesh";
   return page === "lists" || page === "number" ? "calls" : page;
 }
 
@@ -49,11 +52,12 @@ export function Shell({ children }: { children: ComponentChildren }) {
         </a>
         <nav class="nav" aria-label={t("app.navigation")}>
           <ul>
-            {PLACES.map(({ page, href, icon }) => (
+            {PLACES.filter(({ page }) => page !== "messages" || has("member")).map(({ page, href, icon }) => (
               <li key={page}>
                 <a href={href} aria-current={page === place ? "page" : undefined}>
                   <Icon name={icon} size={22} />
                   <span>{t(`nav.${page}`)}</span>
+                  {page === "messages" && <Unread />}
                 </a>
               </li>
             ))}
@@ -72,6 +76,18 @@ export function Shell({ children }: { children: ComponentChildren }) {
         </main>
       </div>
     </div>
+  );
+}
+
+/** How many messages nobody has read, beside the way to them. */
+function Unread() {
+  const unread = summary.value?.unread ?? 0;
+  if (unread === 0) return null;
+  return (
+    <span class="badge-count">
+      <span aria-hidden="true">{unread > 99 ? "99+" : unread}</span>
+      <span class="hidden">{tn("messages.unread", unread)}</span>
+    </span>
   );
 }
 
