@@ -20,6 +20,7 @@ pub mod mail;
 pub mod meeting;
 pub mod mesh;
 pub mod number;
+pub mod peerlist;
 pub mod phone;
 pub mod shortcode;
 mod signed;

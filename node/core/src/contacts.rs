@@ -225,6 +225,7 @@ impl Node {
             self.put(Output::AfterCommit(Promise::Event(Event::ContactChanged(home))));
             self.seek(peer);
             self.mail_connected(now, peer);
+            self.ask_for_peers(now, peer);
         }
         self.heard_from(now, peer);
         true

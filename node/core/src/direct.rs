@@ -56,9 +56,8 @@ impl Node {
             Some((RequestKind::Join, payload)) => self.join_asked(now, from, inbound, payload),
             Some((RequestKind::Meet, payload)) => self.meet_asked(now, from, inbound, payload),
             Some((RequestKind::Message, payload)) => self.letter_asked(now, from, inbound, payload),
-            Some((RequestKind::Peers, _)) | None => {
-                self.respond(inbound, vec![RequestKind::NOT_UNDERSTOOD]);
-            }
+            Some((RequestKind::Peers, payload)) => self.peers_asked(now, from, inbound, payload),
+            None => self.respond(inbound, vec![RequestKind::NOT_UNDERSTOOD]),
         }
     }
 
@@ -78,7 +77,8 @@ impl Node {
             (RequestKind::Join, data) => self.join_answered(now, peer, data),
             (RequestKind::Meet, data) => self.meet_answered(peer, data),
             (RequestKind::Message, data) => self.letter_answered(now, request, data),
-            (RequestKind::Record | RequestKind::Heartbeat, None) | (RequestKind::Peers, _) => {}
+            (RequestKind::Peers, Some(data)) => self.peers_answered(now, data),
+            (RequestKind::Record | RequestKind::Heartbeat | RequestKind::Peers, None) => {}
         }
     }
 

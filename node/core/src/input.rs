@@ -11,7 +11,8 @@ use meerkat_protocols::{
     home::{Genesis, HomeId, NodeNumber},
     letter::{Letter, NotOpened, Receipt, SealedLetter},
     mail::Marks,
-    mesh, phone,
+    mesh::{self, Peer},
+    phone,
     statement::{Kind, Sealed},
     ticket::{Invite, SignedTicket},
     time::Day,
@@ -105,6 +106,8 @@ pub struct Restored {
     pub next_call: Seq,
     /// The nodes of neighbours' homes.
     pub contacts: Vec<Contact>,
+    /// Peers that were reached in earlier days, with their addresses.
+    pub peers: Vec<(Peer, Vec<String>)>,
     /// Invites that were open or used.
     pub invites: Vec<Invite>,
     /// Chance for this run, not stored: what the node draws for invites and meetings.

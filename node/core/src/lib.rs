@@ -33,6 +33,7 @@ mod newcomers;
 mod node;
 mod output;
 mod pace;
+mod peers;
 mod people;
 mod phone;
 mod presence;

@@ -8,7 +8,7 @@ use std::{
 use meerkat_protocols::{
     batch::Write,
     home::HomeId,
-    mesh::{Event as MeshEvent, Found, MessageRef, Order, Peer},
+    mesh::{Event as MeshEvent, MessageRef, Order, Peer},
     statement::{Body, Kind, Sealed, Statement, StatementId},
     time::{Day, Now},
     topic::Topic,
@@ -31,9 +31,6 @@ use crate::{
 
 /// The most signatures being checked at once: at 80 µs each a tenth of a second's work.
 const MAX_VERIFYING: usize = 1_024;
-/// The most peers written down in one run: enough to find the neighbourhood again, and a crowd of passing strangers does
-/// not fill the disk.
-const MAX_REMEMBERED: usize = 1_000;
 /// How long a stranger's statement may wait for its commit. It can be had again from neighbours; only from the commit on can
 /// it be given to others, so it waits no longer than exchanges leave it to gossip.
 const STATEMENT_WITHIN: Urgency = Urgency::Within(30_000);
@@ -62,8 +59,6 @@ pub(crate) struct Mesh {
     pub(crate) verifying: BTreeMap<JobId, Verifying>,
     /// Homes this one answers for that speak with two tongues.
     twisted: BTreeSet<HomeId>,
-    /// The peers that were written down since the start, each with its address.
-    remembered: BTreeMap<Peer, String>,
 }
 
 impl Node {
@@ -84,7 +79,11 @@ impl Node {
             MeshEvent::Connected { peer, address, found, path } => {
                 let state = PeerState { peer, address: address.clone(), found, path, since_mono_ms: now.mono_ms };
                 self.mesh.peers.insert(peer, state);
-                self.remember(peer, address, found);
+                self.remember(now, peer, address, found, path);
+                self.give_up(peer);
+                if self.contacts.of_peer(peer).is_some() {
+                    self.ask_for_peers(now, peer);
+                }
                 self.put(Output::Notice(Notice::Connected(peer)));
                 self.put(Output::Event(Event::PeerConnected(peer)));
                 self.greet_connected(now, peer, found);
@@ -96,6 +95,7 @@ impl Node {
                     self.put(Output::Notice(Notice::Disconnected(peer)));
                     self.put(Output::Event(Event::PeerDisconnected(peer)));
                     self.parted(peer);
+                    self.was_here(now, peer);
                     self.mail_disconnected(now, peer);
                 }
             }
@@ -112,18 +112,6 @@ impl Node {
             MeshEvent::Gossip { message, from, data } => self.gossip(now, message, from, data),
             MeshEvent::Trouble(why) => self.raise(now, Alarm::NetworkTrouble(why)),
         }
-    }
-
-    /// Writes a peer down, once for each address. The address of one that called us is that of its outgoing connection:
-    /// nobody is reached there, and it must not replace one where somebody is.
-    fn remember(&mut self, peer: Peer, address: String, found: Found) {
-        let known = self.mesh.remembered.get(&peer);
-        let room = known.is_some() || self.mesh.remembered.len() < MAX_REMEMBERED;
-        if found == Found::CalledUs || known == Some(&address) || !room {
-            return;
-        }
-        self.mesh.remembered.insert(peer, address.clone());
-        self.put(Output::Write(Write::Peer(peer, vec![address]), STATEMENT_WITHIN));
     }
 
     fn gossip(&mut self, now: Now, message: MessageRef, from: Peer, data: Vec<u8>) {

@@ -33,6 +33,7 @@ use crate::{
     neighbourhood::Mesh,
     newcomers::Newcomers,
     output::{Job, Output},
+    peers::Peers,
     people::Edits,
     phone::Calls,
     presence::Presence,
@@ -70,6 +71,7 @@ pub struct Node {
     pub(crate) mesh: Mesh,
     pub(crate) mail: Mail,
     pub(crate) direct: Direct,
+    pub(crate) peers: Peers,
     pub(crate) contacts: Contacts,
     pub(crate) presence: Presence,
     pub(crate) invites: Invites,
@@ -93,6 +95,7 @@ impl Node {
         let mut evidence = Evidence::default();
         let own = evidence.number_of(identity.home());
         let wishes = restored.wishes;
+        let (peers, surplus) = Peers::restored(restored.peers);
         let mut node = Self {
             own,
             region: fallback_region(),
@@ -114,6 +117,7 @@ impl Node {
             mesh: Mesh::default(),
             mail: Mail::with_marks(restored.marks),
             direct: Direct::default(),
+            peers,
             contacts: Contacts::restored(restored.contacts),
             presence: Presence::default(),
             invites: Invites::default(),
@@ -131,6 +135,7 @@ impl Node {
             identity,
         };
         node.use_settings(wishes.settings);
+        node.drop_peers(surplus);
         for (id, import) in restored.imports {
             // They fitted when they were taken in.
             if node.image.restore(ImportId(id), import).is_ok() {
@@ -355,6 +360,7 @@ impl Node {
             return;
         }
         self.hourly_at_ms = now.mono_ms + HOUR_MS;
+        self.look_for_peers(now);
         self.ranges.outdated(now);
         if self.calendar.day(now).is_none() {
             self.recall_day(now);

@@ -59,11 +59,17 @@ fn spread(direct: Vec<(Scope, bool, String)>) -> Vec<String> {
     kept.into_iter().map(|(.., text)| text).collect()
 }
 
-fn without_own_id(text: &str) -> &str {
+/// The address without the peer id at its end, if there is one.
+pub(crate) fn without_own_id(text: &str) -> &str {
     match text.rsplit_once("/p2p/") {
         Some((front, id)) if !id.contains('/') => front,
         _ => text,
     }
+}
+
+/// Whether others than those in this house can use the address: of the node itself, or of the relay before it.
+pub(crate) fn is_public(text: &str) -> bool {
+    scope(text) == Some(Scope::Internet) && !text.starts_with("/dns")
 }
 
 /// `None` for what nobody can call: no IP address, an unspecified one, or IPv6 within one link, which needs a zone.

@@ -145,6 +145,7 @@ fn read(
             own_slots,
             next_call: found.next_call,
             contacts: std::mem::take(&mut found.contacts),
+            peers: found.peers.clone(),
             invites: std::mem::take(&mut found.invites),
             chance: Chance::of(chance),
             imports,

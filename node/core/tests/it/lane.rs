@@ -16,6 +16,8 @@ pub(crate) struct Lane {
     asked: BTreeMap<InboundRef, (u16, u16, RequestRef)>,
     /// All requests that were carried: from, to, bytes.
     pub(crate) carried: Vec<(u16, u16, Vec<u8>)>,
+    /// Whom each was told to call, and where.
+    pub(crate) called: Vec<(u16, Peer, Vec<String>)>,
     /// Whether who is called can be reached.
     pub(crate) reachable: bool,
 }
@@ -28,7 +30,7 @@ impl Lane {
 
     pub(crate) fn of(worlds: Vec<World>) -> Self {
         let (links, asked) = (BTreeSet::new(), BTreeMap::new());
-        let mut street = Self { worlds, links, asked, carried: Vec::new(), reachable: true };
+        let mut street = Self { worlds, links, asked, carried: Vec::new(), called: Vec::new(), reachable: true };
         for (n, world) in (0u16..).zip(&mut street.worlds) {
             world.input(Input::Network(Event::Listening { address: format!("{}/p2p/12D3own", address(n)) }));
         }
@@ -104,6 +106,7 @@ impl Lane {
                 self.at(asker).input(Input::Network(Event::Response { request, data }));
             }
             Order::Dial { peer, addresses } => {
+                self.called.push((from, peer, addresses.clone()));
                 let to = self.number_of(peer).filter(|_| self.reachable);
                 if let Some(to) = to.filter(|to| addresses.contains(&address(*to))) {
                     self.connect(from, to, Found::Configured);

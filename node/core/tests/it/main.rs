@@ -14,6 +14,7 @@ mod mail;
 mod mail_loss;
 mod meeting;
 mod mesh;
+mod peers;
 mod statements;
 mod street;
 mod time;
