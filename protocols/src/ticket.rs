@@ -104,7 +104,7 @@ struct Wire(u8, Genesis, NodeNumber, Peer, Vec<ByteBuf>, Vec<ByteBuf>, Secret, u
 pub enum NotATicket {
     /// It begins otherwise.
     #[error(
-        "this is not an invite: an invite begins with `{SCHEME}`. Your neighbour makes one on the Neighbours page or with `meerkat invite`"
+        "this is not an invite: an invite begins with `{SCHEME}`. Your neighbour makes one on the Mesh page or with `meerkat invite`"
     )]
     Scheme,
     /// More than a ticket has.

@@ -78,7 +78,7 @@ pub enum JoinTrouble {
     Expired,
     /// Another used it.
     #[error(
-        "this invite has been used by somebody else: tell your neighbour, who can see on the Neighbours page by whom, and ask for a new one"
+        "this invite has been used by somebody else: tell your neighbour, who can see on the Mesh page by whom, and ask for a new one"
     )]
     Used,
     /// The proof did not hold.

@@ -3,7 +3,11 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
-use meerkat_tests::evening::{Evening, SPAMMER};
+use meerkat_tests::{
+    daemon::{Daemon, Setup},
+    evening::{Evening, SPAMMER},
+    wait::until,
+};
 use serde_json::Value;
 
 /// Where the pictures go, to be looked at; those in the documents are copies of some of them.
@@ -59,4 +63,26 @@ fn a_person_imports_a_list_and_settles_what_is_kept_about_a_number() {
         let reports = neighbour.get(&path)["reports"].to_string();
         assert!(!reports.contains("legit"), "{reports}");
     }
+}
+
+#[test]
+fn two_people_become_neighbours_on_their_pages() {
+    let host = Daemon::start(Setup::default());
+    let address = until("an address", || host.get("/api/v1/peers")["listening"][0].as_str().map(str::to_owned));
+    let guest = Daemon::start(Setup::default());
+    // Connected, as two on one network are; only these two are.
+    let near = Daemon::start(Setup { peers: vec![address], ..Setup::default() });
+    let pictures = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("meet");
+    let mut walk = Command::new("node");
+    walk.arg("meet.mjs").arg(&pictures);
+    for daemon in [&host, &guest, &near] {
+        walk.args([&format!("http://{}", daemon.web()), daemon.claim().expect("a fresh node has a claim link")]);
+    }
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("browser");
+    let output = walk.current_dir(folder).output().expect("node starts");
+    let report = fs::read_to_string(pictures.join("report.json"));
+    let report = report.unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+    let report: Value = serde_json::from_str(&report).expect("the walk reports in JSON");
+    assert_eq!(report["failures"], Value::Array(Vec::new()), "{}", report["failures"]);
+    assert!(report["looks"].as_array().is_some_and(|looks| looks.len() == 8), "{report}");
 }

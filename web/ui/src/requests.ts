@@ -62,6 +62,16 @@ export const api = {
   readMessages: (home: string, up_to: number) =>
     call("put", "/api/v1/messages/{home}/read", { path: { home }, body: { up_to } }),
   forgetMessages: (home: string) => call("delete", "/api/v1/messages/{home}", { path: { home } }),
+  contacts: (signal?: Signal) => call("get", "/api/v1/contacts", { signal }),
+  invites: (signal?: Signal) => call("get", "/api/v1/invites", { signal }),
+  invite: (name: string) => call("post", "/api/v1/invites", { body: { name, vouch: true, lifetime_s: 86_400 } }),
+  revokeInvite: (id: string) => call("delete", "/api/v1/invites/{id}", { path: { id } }),
+  joins: (signal?: Signal) => call("get", "/api/v1/joins", { signal }),
+  join: (invite: string, name: string) => call("post", "/api/v1/joins", { body: { invite, name, vouch: true } }),
+  nearby: (signal?: Signal) => call("get", "/api/v1/nearby", { signal }),
+  meet: (peer: string) => call("post", "/api/v1/meetings", { body: { peer } }),
+  compare: (peer: string, same: boolean, name: string) =>
+    call("post", "/api/v1/meetings/{peer}", { path: { peer }, body: { same, name } }),
   node: (signal?: Signal) => call("get", "/api/v1/node", { signal }),
   settings: (signal?: Signal) => call("get", "/api/v1/settings", { signal }),
   setSettings: (body: Omit<Settings, "pinned">) => call("put", "/api/v1/settings", { body }),

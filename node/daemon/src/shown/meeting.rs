@@ -27,7 +27,7 @@ pub(crate) fn invite(invite: &Value, qr: bool) -> String {
         ("Vouch", vouch.into()),
         ("Id", text(invite, "id")),
     ]));
-    out.push_str("\nYour neighbour runs `meerkat join` with it, or pastes it on their Neighbours page.\n");
+    out.push_str("\nYour neighbour runs `meerkat join` with it, or pastes it on their Mesh page.\n");
     out
 }
 

@@ -8,6 +8,7 @@ import { CopyText } from "../parts/copy";
 import { Confirm } from "../parts/dialog";
 import { Field } from "../parts/field";
 import { Icon } from "../parts/icon";
+import { InviteCard, JoinCard, NearbyCard, Presence } from "../parts/meet";
 import { PeersCard } from "../parts/peers";
 import { Empty, Failure, Skeleton } from "../parts/states";
 import { address } from "../route";
@@ -32,6 +33,13 @@ export function Mesh() {
           <li>{t("mesh.vouching_3")}</li>
         </ul>
       </section>
+      {has("moderator") && (
+        <div class="halves">
+          <InviteCard />
+          <JoinCard />
+        </div>
+      )}
+      <NearbyCard may={has("moderator")} />
       <div class="halves">
         <OwnCard />
         {has("moderator") && <Vouch neighbours={neighbours.data} onVouched={neighbours.reload} />}
@@ -154,6 +162,11 @@ function Vouch({ neighbours, onVouched }: { neighbours: Neighbours | undefined; 
 
 function NeighbourTable({ neighbours, onChanged }: { neighbours: readonly Neighbour[]; onChanged: () => void }) {
   const [leaving, setLeaving] = useState<Neighbour | null>(null);
+  const contacts = useResource("contacts", api.contacts, ["contact.changed", "presence.changed"]);
+  const there = new Map<string, boolean>();
+  for (const contact of contacts.data?.items ?? []) {
+    there.set(contact.home, contact.online || there.get(contact.home) === true);
+  }
   return (
     <>
       <table class="plain">
@@ -161,6 +174,7 @@ function NeighbourTable({ neighbours, onChanged }: { neighbours: readonly Neighb
         <thead>
           <tr>
             <th scope="col">{t("mesh.neighbour_name")}</th>
+            <th scope="col">{t("mesh.neighbour_presence")}</th>
             <th scope="col">{t("mesh.neighbour_vouched")}</th>
             <th scope="col" class="cell-end">
               {t("mesh.neighbour_count")}
@@ -183,6 +197,7 @@ function NeighbourTable({ neighbours, onChanged }: { neighbours: readonly Neighb
                   </code>
                 </div>
               </th>
+              <td>{there.has(neighbour.home) ? <Presence online={there.get(neighbour.home) === true} /> : "–"}</td>
               <td>{day(neighbour.vouched)}</td>
               <td class="cell-end">{count(neighbour.reports)}</td>
               {has("moderator") && (

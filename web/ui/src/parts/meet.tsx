@@ -1,0 +1,326 @@
+/** How two homes meet: an invite handed over, an invite used, a node on the same network. */
+import { useEffect, useState } from "preact/hooks";
+
+import { asProblem, type Problem } from "../client";
+import { brief, duration } from "../format";
+import { api } from "../requests";
+import { useResource } from "../resource";
+import { done } from "../toasts";
+import type { Invite, Join, Meeting, Near } from "../types";
+import { t } from "../words";
+import { Card } from "./card";
+import { CopyText } from "./copy";
+import { Field } from "./field";
+import { Icon } from "./icon";
+import { Empty, Failure, Skeleton } from "./states";
+
+const SECOND_MS = 1000;
+
+/** Runs a deed of a person, holding the button and what went wrong. */
+function useDeed() {
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const run = async (deed: () => Promise<void>): Promise<void> => {
+    setBusy(true);
+    try {
+      await deed();
+      setProblem(null);
+    } catch (error) {
+      setProblem(asProblem(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return { busy, problem, run };
+}
+
+/** What is left of a time that was so long when it was fetched. */
+function Countdown({ seconds }: { seconds: number }) {
+  const [ends, setEnds] = useState(() => Date.now() + seconds * SECOND_MS);
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => setEnds(Date.now() + seconds * SECOND_MS), [seconds]);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), SECOND_MS);
+    return () => clearInterval(timer);
+  }, []);
+  return <>{duration(Math.max(0, ends - now))}</>;
+}
+
+/** Four words, to be read aloud. */
+function FourWords({ words, label }: { words: string; label: string }) {
+  return (
+    <div class="four-words">
+      <p class="soft">{label}</p>
+      <p class="four-words-text">{words}</p>
+    </div>
+  );
+}
+
+export function InviteCard() {
+  const { data, problem, reload } = useResource("invites", api.invites, [
+    "invites.changed",
+    "invite.used",
+    "vouch.changed",
+  ]);
+  const [name, setName] = useState("");
+  const deed = useDeed();
+  const make = () =>
+    deed.run(async () => {
+      await api.invite(name.trim());
+      setName("");
+      reload();
+    });
+  return (
+    <Card title={t("meet.invite")} why={t("meet.invite_why")}>
+      {problem !== undefined && <Failure problem={problem} retry={reload} />}
+      {data === undefined && problem === undefined && <Skeleton />}
+      <form
+        class="form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void make();
+        }}
+      >
+        <Field
+          label={t("meet.invite_name")}
+          hint={t("meet.name_hint")}
+          value={name}
+          onValue={setName}
+          error={deed.problem?.message}
+          maxLength={80}
+          autocomplete="off"
+        />
+        <button type="submit" class="button button-main" disabled={deed.busy}>
+          {t("meet.invite_do")}
+        </button>
+      </form>
+      {data?.items.map((invite) => (
+        <OneInvite key={invite.id} invite={invite} onChanged={reload} />
+      ))}
+    </Card>
+  );
+}
+
+function OneInvite({ invite, onChanged }: { invite: Invite; onChanged: () => void }) {
+  const deed = useDeed();
+  const revoke = () =>
+    deed.run(async () => {
+      await api.revokeInvite(invite.id);
+      done(t("meet.revoked"));
+      onChanged();
+    });
+  if (invite.used_by) {
+    return (
+      <section class="invite" role="status" aria-label={t("meet.invite")}>
+        <h3>{t("meet.invite_used", { name: invite.used_by_name ?? brief(invite.used_by) })}</h3>
+        {invite.words && <FourWords words={invite.words} label={t("meet.words_guest")} />}
+      </section>
+    );
+  }
+  const title = invite.name === "" ? t("meet.invite_open") : t("meet.invite_open_for", { name: invite.name });
+  return (
+    <section class="invite" aria-label={title}>
+      <h3>{title}</h3>
+      <div class="own-card">
+        {/* As an image, the drawing stays inert: no HTML is written into the page. */}
+        <img
+          class="qr"
+          width={264}
+          height={264}
+          src={`data:image/svg+xml,${encodeURIComponent(invite.qr_svg)}`}
+          alt={t("meet.invite_qr")}
+        />
+        <CopyText label={t("meet.invite_text")} text={invite.text} />
+      </div>
+      <dl class="facts">
+        {invite.code && (
+          <div>
+            <dt>{t("meet.code")}</dt>
+            <dd>
+              <strong class="short-code">{invite.code}</strong>{" "}
+              <span class="soft">
+                <Countdown seconds={invite.code_ends_in_s ?? 0} />
+              </span>
+            </dd>
+          </div>
+        )}
+        <div>
+          <dt>{t("meet.works_for")}</dt>
+          <dd>
+            <Countdown seconds={invite.ends_in_s} />
+          </dd>
+        </div>
+        <div>
+          <dt>{t("meet.vouch")}</dt>
+          <dd>{invite.vouch ? t("meet.vouch_yes") : t("meet.vouch_no")}</dd>
+        </div>
+      </dl>
+      {deed.problem !== null && <p class="field-error">{deed.problem.message}</p>}
+      <button type="button" class="button" disabled={deed.busy} onClick={() => void revoke()}>
+        <Icon name="trash" />
+        {t("meet.revoke")}
+      </button>
+    </section>
+  );
+}
+
+export function JoinCard() {
+  const { data, reload } = useResource("joins", api.joins, ["joins.changed"]);
+  const [invite, setInvite] = useState("");
+  const [name, setName] = useState("");
+  const deed = useDeed();
+  const join = () =>
+    deed.run(async () => {
+      await api.join(invite.trim(), name.trim());
+      setInvite("");
+      setName("");
+      reload();
+    });
+  const onInvite = deed.problem?.field === "invite" || deed.problem?.field === undefined;
+  const latest = data?.items[0];
+  return (
+    <Card title={t("meet.join")} why={t("meet.join_why")}>
+      <form
+        class="form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void join();
+        }}
+      >
+        <Field
+          label={t("meet.join_invite")}
+          hint={t("meet.join_hint")}
+          control="textarea"
+          rows={3}
+          mono
+          value={invite}
+          onValue={setInvite}
+          error={onInvite ? deed.problem?.message : null}
+          maxLength={2200}
+          autocomplete="off"
+          required
+        />
+        <Field
+          label={t("meet.join_name")}
+          hint={t("meet.name_hint")}
+          value={name}
+          onValue={setName}
+          error={onInvite ? null : deed.problem?.message}
+          maxLength={80}
+          autocomplete="off"
+        />
+        <button type="submit" class="button button-main" disabled={deed.busy}>
+          {t("meet.join_do")}
+        </button>
+      </form>
+      {latest !== undefined && <JoinState join={latest} />}
+    </Card>
+  );
+}
+
+function JoinState({ join }: { join: Join }) {
+  return (
+    <section class="invite" role="status" aria-label={t("meet.join_state")}>
+      <p class={join.stage === "failed" ? "field-error" : ""}>{join.words}</p>
+      {join.four_words && <FourWords words={join.four_words} label={t("meet.words_host")} />}
+    </section>
+  );
+}
+
+export function NearbyCard({ may }: { may: boolean }) {
+  const { data, problem, reload } = useResource("nearby", api.nearby, [
+    "peer.*",
+    "meetings.changed",
+    "contact.changed",
+  ]);
+  return (
+    <Card title={t("meet.nearby")} why={t("meet.nearby_why")}>
+      {problem !== undefined && <Failure problem={problem} retry={reload} />}
+      {data === undefined && problem === undefined && <Skeleton />}
+      {data?.items.length === 0 && <Empty icon="mesh" title={t("meet.nearby_none")} why={t("meet.nearby_none_why")} />}
+      <ul class="nearby">
+        {data?.items.map((near) => (
+          <OneNear key={near.peer} near={near} may={may} onChanged={reload} />
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
+function OneNear({ near, may, onChanged }: { near: Near; may: boolean; onChanged: () => void }) {
+  const deed = useDeed();
+  const meet = () =>
+    deed.run(async () => {
+      await api.meet(near.peer);
+      onChanged();
+    });
+  const idle = !near.meeting || near.meeting.stage === "failed" || near.meeting.stage === "met";
+  const known = near.name !== null;
+  return (
+    <li class="near">
+      <div class="near-head">
+        <div class="caller">
+          <span class="caller-title">{known ? near.name : t("meet.near")}</span>
+          <code class="caller-number" title={near.peer}>
+            {brief(near.peer)}
+          </code>
+        </div>
+        {may && idle && !known && (
+          <button
+            type="button"
+            class="button"
+            disabled={deed.busy}
+            aria-label={t("meet.meet_node", { node: brief(near.peer) })}
+            onClick={() => void meet()}
+          >
+            {t("meet.meet")}
+          </button>
+        )}
+      </div>
+      {deed.problem !== null && <p class="field-error">{deed.problem.message}</p>}
+      {near.meeting && <Compare meeting={near.meeting} may={may} onChanged={onChanged} />}
+    </li>
+  );
+}
+
+function Compare({ meeting, may, onChanged }: { meeting: Meeting; may: boolean; onChanged: () => void }) {
+  const [name, setName] = useState("");
+  const deed = useDeed();
+  const answer = (same: boolean) =>
+    deed.run(async () => {
+      await api.compare(meeting.peer, same, name.trim());
+      onChanged();
+    });
+  return (
+    <section class="invite" role="status" aria-label={t("meet.meeting")}>
+      <p class={meeting.stage === "failed" ? "field-error" : ""}>{meeting.words}</p>
+      {meeting.four_words && <FourWords words={meeting.four_words} label={t("meet.words_both")} />}
+      {may && meeting.stage === "comparing" && (
+        <div class="form">
+          <Field
+            label={t("meet.join_name")}
+            hint={t("meet.name_hint")}
+            value={name}
+            onValue={setName}
+            error={deed.problem?.message}
+            maxLength={80}
+            autocomplete="off"
+          />
+          <div class="actions">
+            <button type="button" class="button button-main" disabled={deed.busy} onClick={() => void answer(true)}>
+              {t("meet.same")}
+            </button>
+            <button type="button" class="button" disabled={deed.busy} onClick={() => void answer(false)}>
+              {t("meet.different")}
+            </button>
+          </div>
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** Whether a neighbour's node is there: in words, with a dot. */
+export function Presence({ online }: { online: boolean }) {
+  return <span class={`presence ${online ? "presence-on" : ""}`}>{online ? t("meet.online") : t("meet.offline")}</span>;
+}
