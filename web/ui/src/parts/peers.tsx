@@ -48,7 +48,9 @@ function PeerTable({ peers }: { peers: readonly Peer[] }) {
             {t("mesh.peer_address")}
           </th>
           <th scope="col">{t("mesh.peer_path")}</th>
-          <th scope="col">{t("mesh.peer_found")}</th>
+          <th scope="col" class="wide">
+            {t("mesh.peer_found")}
+          </th>
           <th scope="col">{t("mesh.peer_since")}</th>
         </tr>
       </thead>
@@ -67,7 +69,7 @@ function PeerTable({ peers }: { peers: readonly Peer[] }) {
                 ? t("mesh.path.relayed", { name: nameOf(peer.through) })
                 : t("mesh.path.direct")}
             </td>
-            <td>{t(`mesh.found.${peer.found}`)}</td>
+            <td class="wide">{t(`mesh.found.${peer.found}`)}</td>
             <td>{duration(peer.connected_s * 1000)}</td>
           </tr>
         ))}
