@@ -335,11 +335,23 @@ fn reply(
             Ok(Reply::Forgotten(number))
         }
         Command::Unvouch(_) => Err(Refusal::NotVouched),
-        Command::Invite { .. }
-        | Command::RevokeInvite(_)
-        | Command::Join { .. }
-        | Command::Meet(_)
-        | Command::ConfirmMeeting { .. } => meeting(command, snapshot),
+        Command::Edit(edit) => {
+            if let Edit::SetSettings(wished) = &edit
+                && snapshot.borrow().pinned.contains(&"region".to_owned())
+                && wished.region != snapshot.borrow().settings.region
+            {
+                return Err(Refusal::Pinned("region".into()));
+            }
+            snapshot.send_modify(|now| change(Arc::make_mut(now), edit));
+            Ok(Reply::Saved)
+        }
+        other => neighbourly(other, snapshot),
+    }
+}
+
+/// What has to do with neighbours: pings, letters, the graph, invites.
+fn neighbourly(command: Command, snapshot: &watch::Sender<Arc<Snapshot>>) -> Result<Reply, Refusal> {
+    match command {
         Command::Ping(peer) => Ok(Reply::Pinged { peer, rtt_us: Some(1_500), path: Path::Direct }),
         Command::WriteLetter { to, id, content } => {
             snapshot.borrow().neighbours.iter().find(|n| n.home == to).ok_or(Refusal::NotVouched)?;
@@ -361,16 +373,7 @@ fn reply(
         }
         Command::LettersRead { .. } => Ok(Reply::Read),
         Command::ForgetLetters(_) => Err(Refusal::NoSuchLetter),
-        Command::Edit(edit) => {
-            if let Edit::SetSettings(wished) = &edit
-                && snapshot.borrow().pinned.contains(&"region".to_owned())
-                && wished.region != snapshot.borrow().settings.region
-            {
-                return Err(Refusal::Pinned("region".into()));
-            }
-            snapshot.send_modify(|now| change(Arc::make_mut(now), edit));
-            Ok(Reply::Saved)
-        }
+        other => meeting(other, snapshot),
     }
 }
 
