@@ -11,13 +11,13 @@ use meerkat_documents::Shelf;
 use meerkat_protocols::{
     batch::Write,
     contact::Tie,
-    home::Genesis,
     letter::{Address, Correspondent, Letter, Receipt, SealSecret, SealedLetter},
-    statement::Sealed,
     wishes::Edit,
 };
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
+
+use super::signatures::{all_hold, holds};
 
 /// What only this home's own workers hold: the key that signs and the documents.
 pub struct Voice {
@@ -113,10 +113,6 @@ fn change(shelf: &mut Shelf, edit: &Edit) -> Result<Option<Write>, String> {
     }))
 }
 
-fn holds(sealed: &Sealed, genesis: &Genesis) -> bool {
-    genesis.key().is_some_and(|key| sealed.verify(&key))
-}
-
 /// The letter, sealed with new chance. Without chance nothing is sealed, and the node tries again later.
 fn seal(letter: &Letter, secret: &SealSecret, from: &Address, to: &Correspondent) -> Option<(SealedLetter, Receipt)> {
     let mut chance = Zeroizing::new([0; 32]);
@@ -129,10 +125,8 @@ fn seal(letter: &Letter, secret: &SealSecret, from: &Address, to: &Correspondent
 
 fn check(job: Job) -> Option<Done> {
     match job {
-        Job::Verify(sealed, genesis) => Some(Done::Verified(holds(&sealed, &genesis))),
-        Job::VerifyAll(all) => {
-            Some(Done::VerifiedAll(all.iter().map(|(sealed, genesis)| holds(sealed, genesis)).collect()))
-        }
+        Job::Verify(sealed, genesis) => Some(Done::Verified(holds(&(sealed, genesis)))),
+        Job::VerifyAll(all) => Some(Done::VerifiedAll(all_hold(&all))),
         Job::Sign(_)
         | Job::SignRecord(_)
         | Job::SignTicket(_)

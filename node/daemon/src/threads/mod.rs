@@ -6,6 +6,7 @@
 mod engine;
 mod exchanges;
 mod jobs;
+mod signatures;
 mod writer;
 
 pub use engine::{Ask, Doors, EngineThread, EventSink, Ports};
