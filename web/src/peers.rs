@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{extract::State, http::StatusCode};
-use meerkat_core::{Command, PeerState, Reply, Snapshot};
-use meerkat_protocols::mesh;
+use meerkat_core::{Command, ExchangeState, PeerState, Reply, Snapshot};
+use meerkat_protocols::{mesh, time::Now};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -12,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     Wiring,
     extract::{At, Body},
-    problem::Problem,
+    problem::{Problem, sentence},
     words::{Found, peer_id},
 };
 
@@ -44,6 +44,69 @@ pub(crate) struct Peer {
     name: Option<String>,
     /// For how long it has been connected.
     connected_s: u64,
+    /// How far both hold the same evidence; null before anything was compared.
+    evidence: Option<Evidence>,
+}
+
+/// What is being done, or was done last, so that two nodes hold the same evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum EvidenceState {
+    /// Both find out what the other lacks.
+    Comparing,
+    /// What is lacking comes and goes.
+    Fetching,
+    /// Both held the same when they last compared.
+    Equal,
+    /// The last attempt failed; it is tried again.
+    Failed,
+    /// Connected, and not compared yet.
+    Waiting,
+}
+
+/// How far this node and a peer hold the same evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Evidence {
+    state: EvidenceState,
+    /// How many seconds ago both were last found equal.
+    equal_s: Option<u64>,
+    /// Statements that have come in the exchange under way, or in the last complete one.
+    came: usize,
+    /// Statements still to come.
+    to_come: usize,
+    /// Statements that went to the peer.
+    given: usize,
+    /// Bytes of the last complete exchange, both ways.
+    bytes: u64,
+    /// Statements of the peer that are no evidence here, because no vouch leads to who made them.
+    declined: usize,
+    /// Why the last attempt failed.
+    failure: Option<String>,
+}
+
+impl Evidence {
+    fn of(known: &ExchangeState, now: Now) -> Self {
+        let state = match (&known.running, known.failure, known.equal_at_ms) {
+            (Some(under_way), ..) if under_way.came + under_way.waiting + under_way.given > 0 => {
+                EvidenceState::Fetching
+            }
+            (Some(_), ..) => EvidenceState::Comparing,
+            (None, Some(_), _) => EvidenceState::Failed,
+            (None, None, Some(_)) => EvidenceState::Equal,
+            (None, None, None) => EvidenceState::Waiting,
+        };
+        let running = known.running;
+        Self {
+            state,
+            equal_s: known.equal_at_ms.map(|at| now.mono_ms.saturating_sub(at) / 1_000),
+            came: running.map_or(known.brought, |under_way| under_way.came),
+            to_come: running.map_or(0, |under_way| under_way.waiting),
+            given: running.map_or(known.given, |under_way| under_way.given),
+            bytes: known.bytes,
+            declined: known.declined,
+            failure: known.failure.map(sentence),
+        }
+    }
 }
 
 /// The connected peers, and where this node can be reached.
@@ -106,6 +169,11 @@ async fn peers(State(wiring): State<Wiring>) -> Body<Peers> {
             through: through.map(peer_id),
             name: names.get(&p.peer).map(|name| (*name).to_owned()),
             connected_s: now.mono_ms.saturating_sub(p.since_mono_ms) / 1_000,
+            evidence: snapshot
+                .exchanges
+                .iter()
+                .find(|known| known.peer == p.peer)
+                .map(|known| Evidence::of(known, now)),
         }
     };
     let items = snapshot.peers.iter().map(view).collect();
@@ -181,7 +249,7 @@ fn find(snapshot: &Snapshot, text: &str) -> Result<mesh::Peer, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use meerkat_core::ContactState;
+    use meerkat_core::{ContactState, UnderWay};
     use meerkat_protocols::{contact::About, home::HomeId, mesh::Found};
 
     use super::*;
@@ -222,5 +290,30 @@ mod tests {
         for nobody in ["", "An", "12D3KooW", "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"] {
             assert_eq!(meant(nobody), Err("not_a_peer".into()), "{nobody}");
         }
+    }
+
+    fn known(running: Option<UnderWay>, equal_at_ms: Option<u64>, failure: Option<&'static str>) -> ExchangeState {
+        let peer = mesh::Peer([1; 32]);
+        ExchangeState { peer, running, equal_at_ms, brought: 3, given: 4, bytes: 900, failure, declined: 1 }
+    }
+
+    #[test]
+    fn what_is_under_way_comes_before_what_was() {
+        let now = Now { mono_ms: 61_000, wall: None };
+        let begun = UnderWay { ours: true, came: 0, waiting: 0, given: 0 };
+        let fetching = UnderWay { came: 10, waiting: 90, ..begun };
+        for (exchange, state, came) in [
+            (known(None, None, None), EvidenceState::Waiting, 3),
+            (known(Some(begun), Some(1_000), None), EvidenceState::Comparing, 0),
+            (known(Some(fetching), None, Some("it broke off")), EvidenceState::Fetching, 10),
+            (known(None, Some(1_000), Some("it broke off")), EvidenceState::Failed, 3),
+            (known(None, Some(1_000), None), EvidenceState::Equal, 3),
+        ] {
+            let evidence = Evidence::of(&exchange, now);
+            assert_eq!((evidence.state, evidence.came), (state, came), "{exchange:?}");
+            assert_eq!(evidence.equal_s, exchange.equal_at_ms.map(|_| 60));
+        }
+        let failed = Evidence::of(&known(None, None, Some("it broke off")), now);
+        assert_eq!(failed.failure.as_deref(), Some("It broke off."));
     }
 }

@@ -1338,6 +1338,35 @@ export interface components {
              */
             last: number;
         };
+        /** @description How far this node and a peer hold the same evidence. */
+        Evidence: {
+            /**
+             * Format: int64
+             * @description Bytes of the last complete exchange, both ways.
+             */
+            bytes: number;
+            /** @description Statements that have come in the exchange under way, or in the last complete one. */
+            came: number;
+            /** @description Statements of the peer that are no evidence here, because no vouch leads to who made them. */
+            declined: number;
+            /**
+             * Format: int64
+             * @description How many seconds ago both were last found equal.
+             */
+            equal_s: number | null;
+            /** @description Why the last attempt failed. */
+            failure: string | null;
+            /** @description Statements that went to the peer. */
+            given: number;
+            state: components["schemas"]["EvidenceState"];
+            /** @description Statements still to come. */
+            to_come: number;
+        };
+        /**
+         * @description What is being done, or was done last, so that two nodes hold the same evidence.
+         * @enum {string}
+         */
+        EvidenceState: "comparing" | "fetching" | "equal" | "failed" | "waiting";
         /**
          * @description How a peer became known.
          * @enum {string}
@@ -1805,6 +1834,7 @@ export interface components {
              * @description For how long it has been connected.
              */
             connected_s: number;
+            evidence: components["schemas"]["Evidence"] | null;
             found: components["schemas"]["Found"];
             /** @description What this home calls the neighbour whose node it is, or the relay's, if it is a neighbour's. */
             name: string | null;

@@ -28,10 +28,10 @@ describe("the picture of the neighbourhood", () => {
     const { spots } = layout(street([3, 2]));
     expect(spots.map(({ x, y }) => Math.round(Math.hypot(x, y)))).toEqual([
       0,
-      120,
-      120,
-      120,
-      ...Array<number>(6).fill(240),
+      180,
+      180,
+      180,
+      ...Array<number>(6).fill(290),
     ]);
   });
 
@@ -72,7 +72,7 @@ describe("the picture of the neighbourhood", () => {
 
   it("is walked by arrow keys", () => {
     const { spots } = layout(street([3, 2]));
-    expect(step(spots, 0, "ArrowUp")).toBe(1);
+    expect(spots[step(spots, 0, "ArrowUp")]?.distance).toBe(1);
     expect(step(spots, 1, "ArrowRight")).toBe(2);
     expect(step(spots, 1, "ArrowLeft")).toBe(3);
     expect(step(spots, 1, "ArrowDown")).toBe(0);

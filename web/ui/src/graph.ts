@@ -33,8 +33,9 @@ export interface Picture {
 
 /** More than this on one ring cannot be told apart: homes with the same voucher are drawn as one. */
 export const MAX_ON_RING = 36;
-/** From the middle to the first ring, and from ring to ring. */
-const RING = 120;
+/** From the middle to the first ring, where names stand, and from ring to ring. */
+const FIRST_RING = 180;
+const RING = 110;
 const SPOT_RADIUS = 13;
 const MAX_RADIUS = 30;
 
@@ -59,7 +60,7 @@ export function layout(homes: readonly KnownHome[]): Picture {
   const [middle] = drafts;
   if (middle !== undefined) share(middle, 0, 2 * Math.PI);
   const spots = drafts.map(({ homes: places, distance, angle }): Spot => {
-    const away = RING * distance;
+    const away = radiusOf(distance);
     return {
       id: places.map((place) => homes[place]?.home).join("+"),
       homes: places,
@@ -69,8 +70,8 @@ export function layout(homes: readonly KnownHome[]): Picture {
       radius: places.length === 1 ? SPOT_RADIUS : Math.min(MAX_RADIUS, SPOT_RADIUS + 2 * Math.sqrt(places.length)),
     };
   });
-  const rings = Array.from({ length: farthest }, (_, n) => RING * (n + 1));
-  return { spots, lines: join(homes, draftOf), extent: RING * farthest + MAX_RADIUS, rings };
+  const rings = Array.from({ length: farthest }, (_, n) => radiusOf(n + 1));
+  return { spots, lines: join(homes, draftOf), extent: radiusOf(farthest) + MAX_RADIUS, rings };
 }
 
 /** The homes of one distance as spots: each by itself, or by voucher where there are too many. */
@@ -120,6 +121,10 @@ function join(homes: readonly KnownHome[], draftOf: ReadonlyMap<number, Draft>):
     }
   }
   return [...lines.values()];
+}
+
+function radiusOf(distance: number): number {
+  return distance === 0 ? 0 : FIRST_RING + RING * (distance - 1);
 }
 
 function round(value: number): number {

@@ -151,6 +151,9 @@ function PictureOf({ data }: { data: Neighbourhood }) {
   );
 }
 
+/** With more lines than this, those along which nothing is placed are drawn only for the spot that is looked at. */
+const MAX_LINES = 80;
+
 function Lines({ picture, looked }: { picture: Picture; looked: number }) {
   const { spots, lines } = picture;
   return (
@@ -159,6 +162,7 @@ function Lines({ picture, looked }: { picture: Picture; looked: number }) {
         const [a, b] = [spots[from], spots[to]];
         if (a === undefined || b === undefined) return null;
         const near = from === looked || to === looked;
+        if (!near && !main && lines.length > MAX_LINES) return null;
         const kind = near ? "graph-line graph-line-near" : main ? "graph-line" : "graph-line graph-line-side";
         return <line key={`${from}-${to}`} class={kind} x1={a.x} y1={a.y} x2={b.x} y2={b.y} />;
       })}
@@ -204,12 +208,21 @@ function SpotOf({ data, spot, n, reachable, looked, onLook, onFocus }: SpotProps
         </text>
       )}
       {label !== null && (
-        <text class="graph-name" y={spot.radius + 17}>
+        <text class="graph-name" {...besides(spot)}>
           {label.length > 16 ? `${label.slice(0, 15)}…` : label}
         </text>
       )}
     </g>
   );
+}
+
+/** Where the name of a spot stands: outwards, so that neighbours' names do not meet in the middle. */
+function besides({ x, y, radius }: Spot): { x: number; y: number; "text-anchor": "start" | "middle" | "end" } {
+  const aside = Math.abs(x) > 1;
+  if (!aside) return { x: 0, y: y < 0 ? -radius - 8 : radius + 18, "text-anchor": "middle" };
+  const away = Math.hypot(x, y);
+  const [right, down] = [x / away, y / away];
+  return { x: right * (radius + 6), y: down * (radius + 12) + 5, "text-anchor": x > 0 ? "start" : "end" };
 }
 
 function TableOf({ data }: { data: Neighbourhood }) {
