@@ -24,6 +24,9 @@ const RESERVED: usize = 13 * MAX_PER_HOME as usize;
 /// The most statements kept of one home. The slots of [`LIFETIME_DAYS`] and a day ahead come to 11,648; without this
 /// bound a node that cannot tell which days are past would take as many from one home as there are days since 1970.
 const MAX_PER_HOME: u32 = 12_000;
+/// The same for a home farther off: its two hundred reports, what it took back of more, and its vouches, renewed. The homes
+/// behind one vouch may be twenty thousand; with 12,000 of each, 84 of them would leave no room for anybody else.
+const MAX_OF_FAR_HOME: u32 = 1_000;
 
 /// The most reports of one home that count: its newest, by day and slot, whether it took them back since or not. What is
 /// beyond can never come back among them, so it is given up and nothing depends on what came first.
@@ -133,9 +136,10 @@ impl Evidence {
         if sequence.kind == Kind::Report && self.is_excess(home, sequence.day, sequence.slot) {
             return Inserted::Excess;
         }
-        let room = MAX_STATEMENTS + if near { RESERVED } else { 0 };
+        let (room, most) =
+            if near { (MAX_STATEMENTS + RESERVED, MAX_PER_HOME) } else { (MAX_STATEMENTS, MAX_OF_FAR_HOME) };
         let of_home = self.of_home.entry(home).or_default();
-        if self.stated.len() >= room || *of_home >= MAX_PER_HOME {
+        if self.stated.len() >= room || *of_home >= most {
             return Inserted::Full;
         }
         *of_home += 1;

@@ -94,3 +94,17 @@ fn what_strangers_have_us_hold_is_bounded() {
     assert!(world.vouch(2).is_ok());
     assert_eq!(world.check(SPAMMER).confirmations, 1);
 }
+
+#[test]
+fn a_home_far_off_fills_no_more_than_its_share() {
+    let mut world = World::answering_for(0, &[1]);
+    world.hear(9, &vouch(1, TODAY, 0, 2));
+    let before = world.engine.snapshot(world.now).statements;
+    for n in 0..1_100u16 {
+        let slot = u8::try_from(n % 32).expect("a slot");
+        world.hear(9, &retraction(2, TODAY - n / 32, slot, Kind::Report, TODAY - 40, 0));
+    }
+    assert_eq!(world.engine.snapshot(world.now).statements - before, 1_000);
+    world.hear(9, &report(1, TODAY, 0, SPAMMER, Category::Scam));
+    assert_eq!(world.check(SPAMMER).confirmations, 1, "others find room");
+}
