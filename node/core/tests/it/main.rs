@@ -15,6 +15,7 @@ mod mail_loss;
 mod meeting;
 mod mesh;
 mod peers;
+mod privacy;
 mod statements;
 mod street;
 mod time;

@@ -206,3 +206,27 @@ fn a_call_that_rings_uses_the_graph_as_ranked_and_a_second_later_the_new_one() {
     let answers: Vec<Answer> = world.acts.iter().map(|act| act.answer).collect();
     assert_eq!(answers, [Answer::Pass, Answer::Block(BlockedBy::Neighbours)]);
 }
+
+#[test]
+fn ten_thousand_identities_that_slander_a_number_mark_it_at_most_and_block_nothing() {
+    let mut world = World::answering_for(0, &[1, 2, 3]);
+    // Home 1 was talked into answering for one, and twelve stand behind each, four deep.
+    let first = 1_000;
+    let sybils = first..first + 10_000;
+    hear_all(&mut world, &[vouch(1, TODAY, 0, first)]);
+    for (n, sybil) in (0u16..).zip(sybils.clone().skip(1)) {
+        world.hear(9, &vouch(first + n / 12, TODAY, slot(n % 12), sybil));
+    }
+    let accepted = sybils
+        .filter(|sybil| {
+            let slander = report(*sybil, TODAY, 0, SPAMMER, Category::Scam);
+            world.hear(9, &slander) == Some(Validation::Accept)
+        })
+        .count();
+    assert!(accepted > 1_800, "vouches lead to {accepted} of them");
+    let check = world.check(SPAMMER);
+    assert_eq!((check.evidence, check.verdict), (100, Verdict::Challenge));
+    // What an honest neighbour says of the number counts as if they were not there.
+    world.hear(9, &report(2, TODAY, 0, SPAMMER, Category::Legit));
+    assert_eq!((world.check(SPAMMER).evidence, world.verdict(SPAMMER)), (50, Verdict::Allow));
+}
