@@ -118,6 +118,26 @@ impl Lan {
         ["ip", "netns", "exec", self.name(machine)].map(str::to_owned).to_vec()
     }
 
+    /// What writes all that goes in and out of the machine to a file (tcpdump).
+    #[must_use]
+    pub fn capture(&self, machine: u8, file: &std::path::Path) -> Command {
+        let mut command = Command::new("ip");
+        command.args([
+            "netns",
+            "exec",
+            &self.switch,
+            "tcpdump",
+            "-Z",
+            "root",
+            "-U",
+            "--immediate-mode",
+            "-i",
+            &format!("port{machine}"),
+        ]);
+        command.arg("-w").arg(file);
+        command
+    }
+
     /// A program on the machine.
     #[must_use]
     pub fn command(&self, machine: u8, program: &std::path::Path) -> Command {

@@ -10,6 +10,7 @@ mod nat;
 mod neighbourhood;
 mod network;
 mod partition;
+mod privacy;
 mod reconcile;
 mod sip_gateway;
 mod tidy;
