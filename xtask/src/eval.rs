@@ -77,6 +77,7 @@ struct Shares {
     yesterday: f64,
     real_time: f64,
     with_ranges: f64,
+    imported: f64,
     flagged: f64,
     flagged_blocks: usize,
     blocks: usize,
@@ -97,6 +98,7 @@ struct Sum {
     yesterday: f64,
     real_time: f64,
     with_ranges: f64,
+    imported: f64,
     /// The largest of any batch.
     flagged: f64,
 }
@@ -224,6 +226,7 @@ fn sum(batches: &[Shares]) -> Option<Sum> {
         yesterday: mean(|b| b.yesterday),
         real_time: mean(|b| b.real_time),
         with_ranges: mean(|b| b.with_ranges),
+        imported: mean(|b| b.imported),
         flagged: batches.iter().map(|b| b.flagged).fold(0.0, f64::max),
     })
 }
@@ -232,10 +235,12 @@ fn print_tables(told: &Told) {
     let Held { numbers, bytes } = &told.report.held;
     println!("The whole file is {numbers} numbers; in memory they take {:.2} MB.", *bytes as f64 / 1e6);
     println!("{} complaints of history; shares of complaints in %\n", told.report.history);
-    println!("| batch | complaints | yesterday's list | in real time | with ranges | blocks flagged |");
-    println!("|---|---:|---:|---:|---:|---:|");
+    println!(
+        "| batch | complaints | yesterday's list | imported daily | in real time | with ranges | blocks flagged |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---:|");
     let row = |name: &str, s: &Sum| {
-        let percent = [s.yesterday, s.real_time, s.with_ranges].map(|p| format!("{:.1}", 100.0 * p));
+        let percent = [s.yesterday, s.imported, s.real_time, s.with_ranges].map(|p| format!("{:.1}", 100.0 * p));
         println!("| {name} | {} | {} | {:.2} |", s.complaints, percent.join(" | "), 100.0 * s.flagged);
     };
     for batch in &told.report.batches {
@@ -272,6 +277,7 @@ mod tests {
             yesterday,
             real_time,
             with_ranges,
+            imported: hit,
             flagged,
             flagged_blocks: 1,
             blocks: 10,
