@@ -67,6 +67,7 @@ struct Report {
 struct Held {
     numbers: usize,
     bytes: usize,
+    read_s: f64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -232,8 +233,9 @@ fn sum(batches: &[Shares]) -> Option<Sum> {
 }
 
 fn print_tables(told: &Told) {
-    let Held { numbers, bytes } = &told.report.held;
-    println!("The whole file is {numbers} numbers; in memory they take {:.2} MB.", *bytes as f64 / 1e6);
+    let Held { numbers, bytes, read_s } = &told.report.held;
+    let megabytes = *bytes as f64 / 1e6;
+    println!("The whole file is {numbers} numbers, read in {read_s:.2} s; in memory they take {megabytes:.2} MB.");
     println!("{} complaints of history; shares of complaints in %\n", told.report.history);
     println!(
         "| batch | complaints | yesterday's list | imported daily | in real time | with ranges | blocks flagged |"

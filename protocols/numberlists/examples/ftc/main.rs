@@ -14,6 +14,7 @@ mod replay;
 use std::{
     io::{Read, stdin},
     process::ExitCode,
+    time::{Duration, Instant},
 };
 
 use meerkat_numberlists::{Image, Intake, Rows, Tuning};
@@ -36,6 +37,8 @@ struct Tried {
 struct Held {
     numbers: usize,
     bytes: usize,
+    /// How long reading it took.
+    read_s: f64,
 }
 
 #[derive(Serialize)]
@@ -102,21 +105,25 @@ fn complaints() -> Result<(Vec<Option<E164>>, Held), String> {
         found.resize(at.max(found.len()), None);
         found.push(row.ok().map(|e| e.number));
     };
-    let mut piece = vec![0; 64 * 1024];
+    let (mut piece, mut reading) = (vec![0; 64 * 1024], Duration::ZERO);
     loop {
         match stdin().lock().read(&mut piece).map_err(|e| format!("the complaints could not be read: {e}"))? {
             0 => break,
             n => {
                 rows.feed(&piece[..n], &mut each).map_err(|e| e.to_string())?;
+                let began = Instant::now();
                 intake.feed(&piece[..n]).map_err(|e| e.to_string())?;
+                reading += began.elapsed();
             }
         }
     }
     rows.finish(&mut each).map_err(|e| e.to_string())?;
     let mut image = Image::default();
+    let began = Instant::now();
     let import = intake.finish("complaints", Day(0)).map_err(|e| e.to_string())?.import;
+    reading += began.elapsed();
     image.add(import).map_err(|e| e.to_string())?;
-    Ok((found, Held { numbers: image.numbers(), bytes: image.bytes() }))
+    Ok((found, Held { numbers: image.numbers(), bytes: image.bytes(), read_s: reading.as_secs_f64() }))
 }
 
 type Split<'a> = (&'a [Option<E164>], Vec<Batch<'a>>);
