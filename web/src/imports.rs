@@ -378,10 +378,12 @@ async fn finish(
         let detail = "The file broke off before its end: begin again.";
         Problem::new(StatusCode::CONFLICT, "out_of_order", detail)
     })?;
-    let read = tokio::task::spawn_blocking(move || intake.finish(&name, today)).await;
-    let outcome = read.map_err(|_| Problem::fault("reading a list panicked"))?.map_err(refused)?;
+    let read = tokio::task::spawn_blocking(move || {
+        intake.finish(&name, today).map(|outcome| (Arc::new(outcome.import.to_bytes()), outcome))
+    });
+    let (kept, outcome) = read.await.map_err(|_| Problem::fault("reading a list panicked"))?.map_err(refused)?;
     let told = told(&outcome);
-    match wiring.command(Command::Import { import: Box::new(outcome.import), replace }).await? {
+    match wiring.command(Command::Import { import: Box::new(outcome.import), kept, replace }).await? {
         Reply::Imported(id) => Ok((StatusCode::CREATED, Body(told(id)))),
         other => Err(wiring.unexpected(&other)),
     }

@@ -321,7 +321,7 @@ fn reply(
         }
         Command::Vouch { card, .. } if card == snapshot.borrow().card => Err(Refusal::OwnCard),
         Command::Vouch { card, .. } => Ok(Reply::Vouched(card.0.home())),
-        Command::Import { import, replace } => take_in(snapshot, &import, replace),
+        Command::Import { import, replace, .. } => take_in(snapshot, &import, replace),
         Command::UndoImport(id) => {
             let known = snapshot.borrow().imports.iter().any(|import| import.id == id);
             snapshot.send_modify(|now| Arc::make_mut(&mut Arc::make_mut(now).imports).retain(|import| import.id != id));

@@ -1,5 +1,7 @@
 //! What people of the home ask of the node, and what it answers.
 
+use std::sync::Arc;
+
 use meerkat_numberlists::{Import, ImportId};
 use meerkat_protocols::{
     facts::{Hundredths, Reason, Verdict},
@@ -123,6 +125,8 @@ pub enum Command {
     Import {
         /// The list, read.
         import: Box<Import>,
+        /// The same as [`Import::to_bytes`] writes it, made where nobody waits: of a million numbers it takes too long here.
+        kept: Arc<Vec<u8>>,
         /// Whether it takes the place of the one that has its name.
         replace: bool,
     },

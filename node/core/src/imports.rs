@@ -50,7 +50,13 @@ pub(crate) struct Published {
 
 impl Node {
     /// Takes a list in.
-    pub(crate) fn import(&mut self, id: CommandId, import: Import, replace: bool) -> Result<(), Refusal> {
+    pub(crate) fn import(
+        &mut self,
+        id: CommandId,
+        import: Import,
+        kept: Arc<Vec<u8>>,
+        replace: bool,
+    ) -> Result<(), Refusal> {
         // An import may be megabytes: none waits in memory for a disk that takes nothing.
         if self.stands(&Alarm::NotSaving(String::new())) {
             return Err(Refusal::Busy);
@@ -59,12 +65,11 @@ impl Node {
         if old.is_some() && !replace {
             return Err(Refusal::NameTaken);
         }
-        let bytes = Arc::new(import.to_bytes());
         let new = self.image.replace(old, import).map_err(|full| Refusal::ImportsFull(full.to_string()))?;
         if let Some(ImportId(old)) = old {
             self.put(Output::Write(Write::DropImport(old), Urgency::Now));
         }
-        self.put(Output::Write(Write::Import(new.0, bytes), Urgency::Now));
+        self.put(Output::Write(Write::Import(new.0, kept), Urgency::Now));
         self.imports_changed(id, Reply::Imported(new));
         Ok(())
     }

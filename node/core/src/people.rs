@@ -85,7 +85,7 @@ impl Node {
             Command::LettersRead { from, up_to } => self.letters_read(id, from, up_to),
             Command::ForgetLetters(home) => self.forget_letters(now, id, home),
             Command::Edit(edit) => self.edit(Some(id), edit),
-            Command::Import { import, replace } => self.import(id, *import, replace),
+            Command::Import { import, kept, replace } => self.import(id, *import, kept, replace),
             Command::UndoImport(import) => self.undo_import(id, import),
             Command::Forget { number } => self.typed(&number).map(|n| self.forget(id, n)),
         };

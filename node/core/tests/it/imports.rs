@@ -1,5 +1,7 @@
 //! Imported lists and hot blocks of numbers: they mark calls, they block none, and they are there whole or not at all.
 
+use std::sync::Arc;
+
 use meerkat_core::{Command, Event, Refusal, Reply};
 use meerkat_numberlists::{Import, ImportId, Intake};
 use meerkat_protocols::{
@@ -18,8 +20,12 @@ fn list(name: &str, day: u16, rows: &str) -> Import {
     intake.finish(name, Day(day)).expect("a list").import
 }
 
+fn command(list: Import, replace: bool) -> Command {
+    Command::Import { kept: Arc::new(list.to_bytes()), import: Box::new(list), replace }
+}
+
 fn import(world: &mut World, list: Import, replace: bool) -> Result<Reply, Refusal> {
-    world.ask(Command::Import { import: Box::new(list), replace }).expect("answered at once")
+    world.ask(command(list, replace)).expect("answered at once")
 }
 
 fn imported(world: &mut World, list: Import) -> ImportId {
@@ -93,7 +99,7 @@ fn a_list_stays_over_a_restart_and_a_newer_version_takes_its_place() {
 fn an_import_is_written_in_one_batch_and_not_told_before() {
     let mut world = World::new(0);
     world.disk = Disk::Holds;
-    let answer = world.ask(Command::Import { import: Box::new(list("FTC", TODAY, ROWS)), replace: false });
+    let answer = world.ask(command(list("FTC", TODAY, ROWS), false));
     assert_eq!(answer, None, "nobody is told before it is on disk");
     // The power goes: nothing of it is there.
     assert_eq!(world.restarted().verdict(SPAMMER), Verdict::Allow);

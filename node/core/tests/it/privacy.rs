@@ -1,7 +1,7 @@
 //! What leaves the house in a week of ordinary life: every order that the network is ever given, and every statement that an
 //! exchange could hand out, looked through for what must stay.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use meerkat_core::{Command, Input, Reply};
 use meerkat_numberlists::Intake;
@@ -92,7 +92,8 @@ fn live(world: &mut World, day: u64) {
     let mut intake = Intake::new("DE".parse().expect("a country"));
     intake.feed(format!("number,date\n+{IMPORTED},2026-11-13\n").as_bytes()).expect("text");
     let import = intake.finish("street list", Day(TODAY)).expect("a list").import;
-    saved(world, Command::Import { import: Box::new(import), replace: true });
+    let kept = Arc::new(import.to_bytes());
+    saved(world, Command::Import { import: Box::new(import), kept, replace: true });
     // A number that is reported may stand on the lists with a label; that stays.
     saved(world, Command::Edit(Edit::SetEntry(Subject::Number(number(REPORTED + day)), entry(Standing::Block))));
     world.report(REPORTED + day, Category::Scam).expect("said");
@@ -106,11 +107,14 @@ fn live(world: &mut World, day: u64) {
 
 fn bytes_of(order: &Order) -> Option<&[u8]> {
     match order {
-        Order::Publish { data } | Order::Request { data, .. } | Order::Respond { data, .. } => Some(data),
-        // A verdict on bytes that came, an address, a peer: no bytes of ours.
-        Order::Judge { .. } | Order::Dial { .. } | Order::Forget { .. } | Order::Ping { .. } | Order::Trust { .. } => {
-            None
-        }
+        Order::Publish { data, .. } | Order::Request { data, .. } | Order::Respond { data, .. } => Some(data),
+        // Topics of countries and shards, a verdict on bytes that came, an address, a peer: no bytes of ours.
+        Order::Hear { .. }
+        | Order::Judge { .. }
+        | Order::Dial { .. }
+        | Order::Forget { .. }
+        | Order::Ping { .. }
+        | Order::Trust { .. } => None,
     }
 }
 
