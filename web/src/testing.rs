@@ -23,7 +23,7 @@ use meerkat_numberlists::{Import, ImportId};
 use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
     facts::{Call, Hundredths, Place, Reason, Seq, Verdict},
-    home::{Card, Genesis, NodeNumber},
+    home::{Card, Genesis, HomeId, NodeNumber},
     letter::Letter,
     mail::{Kept, LetterNo, Progress, Way},
     mesh::{Path, Peer},
@@ -322,18 +322,8 @@ fn reply(
         Command::Vouch { card, .. } if card == snapshot.borrow().card => Err(Refusal::OwnCard),
         Command::Vouch { card, .. } => Ok(Reply::Vouched(card.0.home())),
         Command::Import { import, replace, .. } => take_in(snapshot, &import, replace),
-        Command::UndoImport(id) => {
-            let known = snapshot.borrow().imports.iter().any(|import| import.id == id);
-            snapshot.send_modify(|now| Arc::make_mut(&mut Arc::make_mut(now).imports).retain(|import| import.id != id));
-            if known { Ok(Reply::Saved) } else { Err(Refusal::NoSuchImport) }
-        }
-        Command::Forget { number: text } => {
-            let number = number(&text)?;
-            let write = Write::ForgetNumber(number);
-            store.commit(&Batch { id: BatchId(2), writes: vec![write] }).expect("written");
-            events.push(&Event::NumberForgotten(number));
-            Ok(Reply::Forgotten(number))
-        }
+        Command::UndoImport(id) => take_out(snapshot, id),
+        Command::Forget { number: text } => Ok(forget(store, events, number(&text)?)),
         Command::Unvouch(_) => Err(Refusal::NotVouched),
         Command::Edit(edit) => {
             if let Edit::SetSettings(wished) = &edit
@@ -360,17 +350,7 @@ fn neighbourly(command: Command, snapshot: &watch::Sender<Arc<Snapshot>>) -> Res
             Ok(Reply::Queued(Box::new(Kept { no: LetterNo(7), home: to, way, at: Some(WALL), letter })))
         }
         Command::UndoLetter { .. } => Err(Refusal::LetterLeft),
-        Command::VouchGraph { most } => {
-            let own = GraphHome {
-                home: snapshot.borrow().home,
-                distance: 0,
-                reports: u32::from(most),
-                equivocates: false,
-                vouchers: vec![],
-            };
-            let homes = vec![own];
-            Ok(Reply::VouchGraph(Box::new(VouchGraph { homes, at_distance: [1, 0, 0, 0, 0, 0], vouches: 0 })))
-        }
+        Command::VouchGraph { most } => Ok(graph(snapshot.borrow().home, most)),
         Command::LettersRead { .. } => Ok(Reply::Read),
         Command::ForgetLetters(_) => Err(Refusal::NoSuchLetter),
         other => meeting(other, snapshot),
@@ -446,6 +426,24 @@ fn take_in(snapshot: &watch::Sender<Arc<Snapshot>>, import: &Import, replace: bo
         imports.push(imported(id, import));
     });
     Ok(Reply::Imported(id))
+}
+
+fn take_out(snapshot: &watch::Sender<Arc<Snapshot>>, id: ImportId) -> Result<Reply, Refusal> {
+    let known = snapshot.borrow().imports.iter().any(|import| import.id == id);
+    snapshot.send_modify(|now| Arc::make_mut(&mut Arc::make_mut(now).imports).retain(|import| import.id != id));
+    if known { Ok(Reply::Saved) } else { Err(Refusal::NoSuchImport) }
+}
+
+fn forget(store: &Store, events: &EventLog, number: E164) -> Reply {
+    store.commit(&Batch { id: BatchId(2), writes: vec![Write::ForgetNumber(number)] }).expect("written");
+    events.push(&Event::NumberForgotten(number));
+    Reply::Forgotten(number)
+}
+
+/// This home alone.
+fn graph(home: HomeId, reports: u16) -> Reply {
+    let own = GraphHome { home, distance: 0, reports: u32::from(reports), equivocates: false, vouchers: vec![] };
+    Reply::VouchGraph(Box::new(VouchGraph { homes: vec![own], at_distance: [1, 0, 0, 0, 0, 0], vouches: 0 }))
 }
 
 fn imported(id: ImportId, import: &Import) -> ImportState {
