@@ -213,7 +213,7 @@ fn network(loaded: &Loaded, secret: meerkat_network::NetworkKey, remembered: Rem
         peers: wanted.peers.clone(),
         remembered,
         mdns: wanted.mdns,
-        relay: meerkat_network::RelayFor::default(),
+        relay: meerkat_network::RelayFor::from_word(&wanted.relay).unwrap_or_default(),
     };
     match meerkat_network::start(&settings) {
         Ok(mut network) => {

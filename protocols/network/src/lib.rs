@@ -21,6 +21,7 @@ mod exchanges;
 mod filtered;
 mod frame;
 mod gate;
+mod gossiping;
 mod judging;
 mod listen;
 mod met;

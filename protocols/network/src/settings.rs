@@ -26,6 +26,19 @@ impl fmt::Debug for NetworkKey {
     }
 }
 
+impl RelayFor {
+    /// By the word in the settings: `nobody`, `trusted` or `everybody`.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "nobody" => Self::Nobody,
+            "trusted" => Self::Trusted,
+            "everybody" => Self::Everybody,
+            _ => return None,
+        })
+    }
+}
+
 /// What the network is started with.
 #[derive(Debug, Clone)]
 pub struct Settings {

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use futures::StreamExt as _;
 use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
-use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, MessageId, PublishError, TopicHash};
 use libp2p::multiaddr::Multiaddr;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Swarm, SwarmEvent};
 use libp2p::{PeerId, ping};
-use meerkat_protocols::mesh::{Event, Found, MAX_GOSSIP_BYTES, Order, Peer, Validation};
+use meerkat_protocols::mesh::{Event, Found, Order, Peer};
 use meerkat_protocols::topic::Topic;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant, sleep_until, timeout};
@@ -55,7 +54,7 @@ pub(crate) struct Task {
     pub(crate) paths: Paths,
     pub(crate) under_way: UnderWay,
     pub(crate) trusted: Trusted,
-    heard: Heard,
+    pub(crate) heard: Heard,
     pub(crate) reach: Reach,
     pub(crate) relays: Relays,
     pub(crate) relay_for: RelayFor,
@@ -64,9 +63,9 @@ pub(crate) struct Task {
     /// Peers that came through a relay, when to go to them that way, and the place at the relay; one for each peer.
     pub(crate) returns: VecDeque<(Instant, Peer, Multiaddr)>,
     met: Met,
-    judging: Judging,
-    unsent: Unsent,
-    pace: Pace,
+    pub(crate) judging: Judging,
+    pub(crate) unsent: Unsent,
+    pub(crate) pace: Pace,
     nearby: Option<Nearby>,
     /// The listeners and what they were asked to listen on.
     listeners: HashMap<ListenerId, Multiaddr>,
@@ -162,17 +161,7 @@ impl Task {
         match order {
             Order::Publish { topic, data } => self.publish(topic, data),
             Order::Hear { topics } => self.hear(&topics),
-            Order::Judge { message, validation } => {
-                let acceptance = match validation {
-                    Validation::Accept => MessageAcceptance::Accept,
-                    Validation::Ignore => MessageAcceptance::Ignore,
-                    Validation::Reject => MessageAcceptance::Reject,
-                };
-                match self.judging.take(message) {
-                    Some(waiting) => self.judge(&waiting.id, &waiting.from, acceptance),
-                    None => tracing::debug!(?message, "judged too late"),
-                }
-            }
+            Order::Judge { message, validation } => self.word_on(message, validation),
             Order::Request { request, peer, data } => self.request(request, peer, data),
             Order::Respond { inbound, data } => self.respond(inbound, data),
             Order::Ping { peer } => self.ping(peer),
@@ -181,54 +170,6 @@ impl Task {
             }
             Order::Forget { peer } => self.book.forget(peer),
             Order::Trust { peer, score } => self.trust(peer, score),
-        }
-    }
-
-    fn publish(&mut self, topic: Topic, data: Vec<u8>) {
-        let bytes = data.len();
-        self.pace.spend();
-        match self.swarm.behaviour_mut().gossip.publish(IdentTopic::new(topic.to_string()), data.clone()) {
-            // Neighbours have it, or hear of it by IHAVE: with all queues full it still is in the history.
-            Ok(_) | Err(PublishError::Duplicate | PublishError::AllQueuesFull(_)) => {}
-            Err(PublishError::NoPeersSubscribedToTopic) => self.unsent.keep(topic, data, Instant::now()),
-            Err(error) => self.outlet.send(Event::Trouble(format!(
-                "a statement of {bytes} bytes could not be sent, {MAX_GOSSIP_BYTES} are allowed ({error}); please \
-                 report this mistake of ours"
-            ))),
-        }
-    }
-
-    /// What is no longer heard is not published to either: nobody we know hears it from us.
-    fn hear(&mut self, topics: &[Topic]) {
-        let topic = |text: &str| IdentTopic::new(text);
-        let hashes: Vec<TopicHash> = topics.iter().map(|t| topic(&t.to_string()).hash()).collect();
-        let (new, old) = self.heard.set(&hashes);
-        let gossip = &mut self.swarm.behaviour_mut().gossip;
-        for left in old {
-            gossip.unsubscribe(&topic(left.as_str()));
-        }
-        for joined in new {
-            let joined = topic(joined.as_str());
-            let scored = gossip.set_topic_params(joined.clone(), behaviour::topic_score());
-            let subscribed = gossip.subscribe(&joined).map_err(|error| error.to_string());
-            if let Err(error) = scored.map_err(str::to_owned).and(subscribed.map(drop)) {
-                self.outlet.send(Event::Trouble(format!(
-                    "{joined} cannot be heard: {error}; please report this mistake of ours"
-                )));
-            }
-        }
-    }
-
-    fn judge(&mut self, id: &MessageId, from: &PeerId, acceptance: MessageAcceptance) {
-        if matches!(acceptance, MessageAcceptance::Accept) {
-            self.pace.spend();
-        }
-        self.swarm.behaviour_mut().gossip.report_message_validation_result(id, from, acceptance);
-    }
-
-    fn forget_unjudged(&mut self, now: Instant) {
-        while let Some(waiting) = self.judging.expired(now) {
-            self.judge(&waiting.id, &waiting.from, MessageAcceptance::Ignore);
         }
     }
 
@@ -302,39 +243,6 @@ impl Task {
             }
             SwarmEvent::ListenerError { error, .. } => self.listener_error(&error),
             _ => {}
-        }
-    }
-
-    fn gossip(&mut self, event: gossipsub::Event) {
-        match event {
-            gossipsub::Event::Message { propagation_source, message_id, message } => {
-                self.message(propagation_source, &message_id, message.data);
-            }
-            gossipsub::Event::Subscribed { .. } => {
-                for (topic, data) in self.unsent.take(Instant::now()) {
-                    self.publish(topic, data);
-                }
-            }
-            gossipsub::Event::GossipsubNotSupported { peer_id } => {
-                tracing::debug!(%peer_id, "speaks no gossip");
-                // An error means that it has left already.
-                let _ = self.swarm.disconnect_peer_id(peer_id);
-            }
-            gossipsub::Event::Unsubscribed { .. } | gossipsub::Event::SlowPeer { .. } => {}
-        }
-    }
-
-    fn message(&mut self, source: PeerId, id: &MessageId, data: Vec<u8>) {
-        let taken = peer_of(&source).and_then(|from| {
-            let message = self.judging.add(id.clone(), source, Instant::now())?;
-            let taken = self.outlet.offer(Event::Gossip { message, from, data });
-            if !taken {
-                self.judging.take(message);
-            }
-            taken.then_some(())
-        });
-        if taken.is_none() {
-            self.judge(id, &source, MessageAcceptance::Ignore);
         }
     }
 

@@ -30,7 +30,7 @@ pub const DEFAULT_LISTEN: [&str; 4] =
     ["/ip4/0.0.0.0/tcp/4787", "/ip6/::/tcp/4787", "/ip4/0.0.0.0/udp/4787/quic-v1", "/ip6/::/udp/4787/quic-v1"];
 
 /// Every setting outside the telephone lines, as the file spells it.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "data",
     "web.listen",
     "web.hosts",
@@ -38,6 +38,7 @@ const KEYS: [&str; 14] = [
     "network.listen",
     "network.peers",
     "network.mdns",
+    "network.relay",
     "node.name",
     "node.latitude",
     "node.longitude",
@@ -86,6 +87,8 @@ pub struct Network {
     pub peers: Vec<String>,
     /// Whether to find and be found on the local network.
     pub mdns: bool,
+    /// For whom to relay: `nobody`, `trusted` or `everybody`.
+    pub relay: String,
 }
 
 /// What this node is called and where it stands.
@@ -176,6 +179,7 @@ fn network(layers: &mut Layers) -> Network {
         listen: layers.take("network.listen", default, |raw| values::list(raw, values::listen)),
         peers: layers.take("network.peers", Vec::new(), |raw| values::list(raw, values::peer)),
         mdns: layers.take("network.mdns", true, values::truth),
+        relay: layers.take("network.relay", "trusted".to_owned(), values::relay),
     }
 }
 

@@ -88,6 +88,7 @@ fn nothing_said_means_the_defaults() {
     assert_eq!(settings.data, machine.path(".local/share/meerkat"));
     assert_eq!(settings.web.listen.to_string(), DEFAULT_WEB);
     assert_eq!(settings.network.listen, DEFAULT_LISTEN);
+    assert_eq!(settings.network.relay, "trusted");
     assert!(settings.network.mdns && settings.network.peers.is_empty() && settings.lines.is_empty());
     assert_eq!((settings.node.name.as_str(), settings.node.place), ("cellar-pi", None));
     assert_eq!(settings.pins, Pins::default());
@@ -172,6 +173,7 @@ fn a_wrong_kind_or_range_names_line_and_remedy_and_the_default_holds() {
         ("[web]\nhosts = \"meerkat.lan\"\n", 2, "brackets"),
         ("[web]\nhosts = [\"http://meerkat.lan\"]\n", 2, "without http"),
         ("[network]\nmdns = \"yes\"\n", 2, "true or false"),
+        ("[network]\nrelay = \"friends\"\n", 2, "trusted"),
         ("[network]\npeers = [\"192.168.1.1:4787\"]\n", 2, "/ip4/"),
         ("[network]\nlisten = [\"/ip4/0.0.0.0/tcp/4787/http\"]\n", 2, "/ip4/"),
         ("[node]\nname = \"\"\n", 2, "1 to 60"),

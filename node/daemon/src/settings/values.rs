@@ -226,6 +226,11 @@ pub(super) fn level(raw: &Raw) -> Result<String, Wrong> {
     word(raw, &["error", "warn", "info", "debug", "trace"])
 }
 
+/// For whom to relay.
+pub(super) fn relay(raw: &Raw) -> Result<String, Wrong> {
+    word(raw, &["nobody", "trusted", "everybody"])
+}
+
 /// A country.
 pub(super) fn region(raw: &Raw) -> Result<String, Wrong> {
     let remedy = "write the two letters of a country, for instance \"DE\" (ISO 3166-1)";
