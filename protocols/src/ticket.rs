@@ -284,9 +284,22 @@ mod tests {
             ..ticket()
         };
         let signed = largest.sign(&key(1));
-        assert!(signed.0.len() <= MAX_TICKET_BYTES, "{}", signed.0.len());
-        assert!(signed.to_string().len() <= MAX_TICKET_TEXT_BYTES);
+        assert_eq!((signed.0.len(), signed.to_string().len()), (1_307, 2_100));
+        assert!(signed.0.len() <= MAX_TICKET_BYTES && signed.to_string().len() <= MAX_TICKET_TEXT_BYTES);
         assert_eq!(signed.open(), Ok(largest));
+    }
+
+    #[test]
+    fn a_relay_costs_its_key() {
+        let id = address::peer_id(Peer([9; 32]));
+        let ticket = Ticket {
+            addresses: vec!["/ip4/192.168.1.7/udp/4787/quic-v1".into(), "/ip6/2001:db8::7/udp/4787/quic-v1".into()],
+            relays: vec![format!("/ip4/203.0.113.9/udp/4787/quic-v1/p2p/{id}/p2p-circuit")],
+            ..ticket()
+        };
+        let signed = ticket.sign(&key(1));
+        assert_eq!((signed.0.len(), signed.to_string().len()), (231, 378));
+        assert_eq!(signed.open(), Ok(ticket));
     }
 
     #[test]

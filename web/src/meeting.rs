@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
-use fast_qr::{QRBuilder, convert::svg::SvgBuilder};
+use fast_qr::{ECL, QRBuilder, convert::svg::SvgBuilder};
 use meerkat_core::{Command, ContactState, InviteState, JoinState, MeetingState, PeerState, Reply, Snapshot};
 use meerkat_protocols::{address::peer_of, time::Now};
 use serde::{Deserialize, Serialize};
@@ -213,7 +213,11 @@ fn seconds_left(now: Now, ends_mono_ms: u64) -> u64 {
 
 /// In capitals the whole text is in the alphanumeric alphabet of QR codes, and the code a third smaller.
 fn qr_svg(text: &str) -> String {
-    QRBuilder::new(text.to_uppercase()).build().map(|code| SvgBuilder::default().to_str(&code)).unwrap_or_default()
+    QRBuilder::new(text.to_uppercase())
+        .ecl(ECL::M)
+        .build()
+        .map(|code| SvgBuilder::default().to_str(&code))
+        .unwrap_or_default()
 }
 
 fn view_invite(invite: &InviteState, snapshot: &Snapshot, now: Now) -> Invite {

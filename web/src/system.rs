@@ -90,6 +90,8 @@ pub(crate) struct Summary {
     pub(crate) peers: usize,
     /// Neighbours this home answers for.
     pub(crate) neighbours: usize,
+    /// Those of them of whom a node was heard of within five minutes.
+    pub(crate) neighbours_there: usize,
     /// Neighbours' messages that nobody has read.
     pub(crate) unread: u32,
     /// Statements held as evidence.
@@ -211,6 +213,7 @@ async fn summary(State(wiring): State<Wiring>) -> Body<Summary> {
         lines: snapshot.lines.iter().map(|(line, state)| line_view(&line.0, state)).collect(),
         peers: snapshot.peers.len(),
         neighbours: snapshot.neighbours.len(),
+        neighbours_there: there(&snapshot),
         unread: snapshot.threads.iter().map(|thread| thread.unread).sum(),
         statements: snapshot.statements,
         waiting: snapshot.waiting,
@@ -251,6 +254,12 @@ fn state_of_things(snapshot: &Snapshot, safe_mode: bool) -> (Level, String) {
         return (Level::Good, words.into());
     }
     (Level::Good, "All is well: calls are screened.".into())
+}
+
+/// Homes of which a node is there.
+fn there(snapshot: &Snapshot) -> usize {
+    let homes = snapshot.contacts.iter().filter(|contact| contact.online).map(|contact| contact.home);
+    homes.collect::<std::collections::BTreeSet<_>>().len()
 }
 
 /// Who this node is, and the card that neighbours need to answer for this home.

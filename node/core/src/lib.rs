@@ -5,7 +5,7 @@
 //! saved waits for its batch. The daemon drives one engine with sockets and disks; the simulations drive thousands.
 //!
 //! **What is absent.** No clock, no randomness, no file, no socket, no thread, no event bus. The node never reads the
-//! store. Secrets never come in: signing is a [`Job`] for those who hold the key. A score never leaves.
+//! store. No key of the node comes in: signing is a [`Job`] for those who hold it. A score never leaves.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::iter_over_hash_type)]

@@ -116,9 +116,10 @@ pub(crate) fn status(status: &Value) -> String {
         (
             "Mesh",
             format!(
-                "{}, {}, {}",
+                "{}, {} ({} there), {}",
                 count(number(status, "peers"), "peer", "peers"),
                 count(number(status, "neighbours"), "neighbour", "neighbours"),
+                number(status, "neighbours_there"),
                 count(number(status, "statements"), "statement", "statements")
             ),
         ),

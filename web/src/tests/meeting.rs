@@ -101,6 +101,7 @@ async fn nearby_and_contacts_are_shown_as_they_are() {
             since: None,
         }];
     });
+    assert_eq!(ask(&site, &browser, "/api/v1/summary").await.json()["neighbours_there"], 1);
     let nearby = ask(&site, &browser, "/api/v1/nearby").await.json();
     assert_eq!(nearby["items"].as_array().map(Vec::len), Some(1), "{nearby}");
     let near = &nearby["items"][0];

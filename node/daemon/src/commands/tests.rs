@@ -97,14 +97,14 @@ async fn a_node_that_does_not_run_is_told_with_what_to_start() {
 #[tokio::test]
 async fn status_ends_as_the_node_is() {
     let summary = json!({"sentence": "All is well.", "level": "good", "alarms": [], "lines": [], "peers": 2,
-        "today": {"allow": 3, "challenge": 1, "block": 2}, "neighbours": 1, "statements": 7, "clock_set": true});
+        "today": {"allow": 3, "challenge": 1, "block": 2}, "neighbours": 1, "neighbours_there": 1, "statements": 7, "clock_set": true});
     for (status, exit) in [("ok", Exit::Ok), ("degraded", Exit::Degraded), ("down", Exit::Down)] {
         let health = json!({"status": status, "version": "0.1.0", "uptime_s": 60, "safe_mode": false});
         let answers = [("GET /health", 200, health), ("GET /api/v1/summary", 200, summary.clone())];
         let done = with_node("status", &answers).await;
         assert_eq!(ok(&done), exit);
         assert!(done.out.starts_with("All is well.\n") && done.out.contains("3 rang, 1 rang marked, 2 blocked"));
-        assert!(done.out.contains("2 peers, 1 neighbour, 7 statements"), "{}", done.out);
+        assert!(done.out.contains("2 peers, 1 neighbour (1 there), 7 statements"), "{}", done.out);
         let done = with_node("status --json", &answers).await;
         assert_eq!((done.json()["status"].clone(), done.json()["peers"].clone()), (json!(status), json!(2)));
     }

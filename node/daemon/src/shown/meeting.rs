@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use fast_qr::QRBuilder;
+use fast_qr::{ECL, QRBuilder};
 use serde_json::Value;
 
 use super::{duration, fields, list, long, number, table, text, truth};
@@ -13,7 +13,7 @@ pub(crate) fn invite(invite: &Value, qr: bool) -> String {
     let handed = long(invite, "text");
     let mut out = format!("{handed}\n\n");
     // In capitals the code is a third smaller.
-    if let Some(code) = QRBuilder::new(handed.to_uppercase()).build().ok().filter(|_| qr) {
+    if let Some(code) = QRBuilder::new(handed.to_uppercase()).ecl(ECL::M).build().ok().filter(|_| qr) {
         let _ = writeln!(out, "{}", code.to_str());
     }
     let code = match text(invite, "code") {
