@@ -2076,6 +2076,8 @@ export interface components {
             lines: components["schemas"]["LineView"][];
             /** @description Neighbours this home answers for. */
             neighbours: number;
+            /** @description Those of them of whom a node was heard of within five minutes. */
+            neighbours_there: number;
             /** @description Connected peers. */
             peers: number;
             safe_mode: boolean;
