@@ -62,7 +62,7 @@ function Threads({ threads, home }: { threads: readonly MessageThread[]; home: s
               aria-current={thread.home === home ? "true" : undefined}
             >
               <span class="thread-name">
-                <span class={thread.there ? "presence presence-there" : "presence"} aria-hidden="true" />
+                <span class={thread.there ? "thread-presence thread-there" : "thread-presence"} aria-hidden="true" />
                 <bdi>{thread.name}</bdi>
                 {thread.there && <span class="hidden">{t("messages.there")}</span>}
               </span>

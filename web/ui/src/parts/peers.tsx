@@ -64,7 +64,9 @@ function PeerTable({ peers }: { peers: readonly Peer[] }) {
           <th scope="col" class="wide">
             {t("mesh.peer_found")}
           </th>
-          <th scope="col">{t("mesh.peer_since")}</th>
+          <th scope="col" class="wide">
+            {t("mesh.peer_since")}
+          </th>
         </tr>
       </thead>
       <tbody>
@@ -86,7 +88,7 @@ function PeerTable({ peers }: { peers: readonly Peer[] }) {
               <EvidenceOf peer={peer} />
             </td>
             <td class="wide">{t(`mesh.found.${peer.found}`)}</td>
-            <td>{duration(peer.connected_s * 1000)}</td>
+            <td class="wide">{duration(peer.connected_s * 1000)}</td>
           </tr>
         ))}
       </tbody>
