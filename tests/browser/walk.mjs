@@ -47,6 +47,7 @@ const PAGES = [
   { name: "number", hash: `#/number/${NUMBER}`, title: NUMBER },
   { name: "messages", hash: "#/messages", title: "Messages" },
   { name: "mesh", hash: "#/mesh", title: "Mesh" },
+  { name: "graph", hash: "#/mesh/graph", title: "Who vouches for whom" },
   { name: "system", hash: "#/system", title: "System" },
   { name: "settings", hash: "#/system/settings", title: "System" },
   { name: "config", hash: "#/system/config", title: "System" },
