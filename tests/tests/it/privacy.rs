@@ -82,7 +82,7 @@ fn finish(mut capture: Child) {
 fn spellings(text: &str) -> Vec<Vec<u8>> {
     let Some(digits) = text.strip_prefix('+') else { return vec![text.as_bytes().to_vec()] };
     let number: u64 = digits.parse().expect("digits");
-    let national = digits[2..].as_bytes().to_vec();
+    let national = digits.as_bytes()[2..].to_vec();
     vec![national, number.to_be_bytes()[3..].to_vec(), number.to_le_bytes()[..5].to_vec()]
 }
 

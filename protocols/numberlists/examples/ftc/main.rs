@@ -9,6 +9,8 @@
 //! Time is the day, as in reports. Each batch is one day of publication. The history has no dates; it is cut into days of
 //! 12,000 rows, which is what the FTC publishes on a weekday.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a bench measures time")]
+
 mod replay;
 
 use std::{
