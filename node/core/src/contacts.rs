@@ -225,7 +225,6 @@ impl Node {
             self.put(Output::AfterCommit(Promise::Event(Event::ContactChanged(home))));
             self.seek(peer);
             self.mail_connected(now, peer);
-            self.ask_for_peers(now, peer);
         }
         self.heard_from(now, peer);
         true

@@ -29,10 +29,10 @@ const ENOUGH: usize = 8;
 /// Peers we were told of and call for a while.
 const MAX_TRIED: usize = 8;
 const TRIED_MS: u64 = 600_000;
-/// Questions of one contact in a minute: it asks when it connects, and now and then while it is lonely.
+/// Questions of one contact in a minute: it asks when it connects, and every two minutes while it is lonely.
 const ANSWERS_A_MINUTE: u32 = 2;
-/// Questions of ours to one contact: when it connects, and hourly.
-const ASK_AGAIN_MS: u64 = 600_000;
+/// Between two questions of ours to one contact, asked when it connects or is heard of.
+const ASK_AGAIN_MS: u64 = 120_000;
 
 /// A peer that we reached.
 struct Good {

@@ -48,6 +48,7 @@ impl Node {
         let Some(home) = self.contacts.of_peer(peer).map(Contact::home) else { return };
         let before = self.presence.heard.insert(peer, Heard { last_ms: now.mono_ms, online: true });
         self.presence.beat_at_ms.get_or_insert(now.mono_ms + BEAT_MS);
+        self.ask_for_peers(now, peer);
         if before.is_none_or(|heard| !heard.online) {
             self.put(Output::Event(Event::PresenceChanged { home, peer, online: true }));
         }

@@ -11,14 +11,17 @@ use tokio::time::{Duration, Instant};
 pub(crate) const MAX_RELAYS: usize = 3;
 /// Addresses of one relay that we pass on: IPv4 and IPv6, TCP and QUIC.
 const MAX_ADDRESSES: usize = 4;
-/// After a refusal: it may come to trust us, or have room again.
-const AGAIN: Duration = Duration::from_secs(120);
+/// After a refusal, doubling up to the second figure: two that have just met come to trust each other in a moment, and one
+/// that has no room may have some later.
+const AGAIN: Duration = Duration::from_secs(5);
+const AGAIN_AT_LAST: Duration = Duration::from_secs(600);
 
 /// A peer that relays and that we are connected to.
 struct Offer {
     address: Multiaddr,
     since: Instant,
     not_before: Option<Instant>,
+    refusals: u32,
 }
 
 /// A place we asked for.
@@ -38,7 +41,7 @@ pub(crate) struct Relays {
 impl Relays {
     /// A peer, to which we are connected at this address, relays.
     pub(crate) fn offered(&mut self, peer: Peer, address: Multiaddr, now: Instant) {
-        self.offers.entry(peer).or_insert(Offer { address, since: now, not_before: None });
+        self.offers.entry(peer).or_insert(Offer { address, since: now, not_before: None, refusals: 0 });
     }
 
     /// A peer does not relay, or is gone.
@@ -78,7 +81,8 @@ impl Relays {
     /// It could not be asked for.
     pub(crate) fn refused(&mut self, relay: Peer, now: Instant) {
         if let Some(offer) = self.offers.get_mut(&relay) {
-            offer.not_before = Some(now + AGAIN);
+            offer.not_before = Some(now + (AGAIN * (1 << offer.refusals.min(16))).min(AGAIN_AT_LAST));
+            offer.refusals = offer.refusals.saturating_add(1);
         }
     }
 
@@ -88,6 +92,9 @@ impl Relays {
         let tell = place.addresses.len() < MAX_ADDRESSES
             && !place.addresses.contains(address)
             && crate::paths::relay_of(address) == Some(place.relay);
+        if let Some(offer) = self.offers.get_mut(&place.relay) {
+            offer.refusals = 0;
+        }
         if tell {
             place.addresses.push(address.clone());
         }
@@ -167,5 +174,24 @@ mod tests {
             relays.placed(listener, &other);
         }
         assert_eq!(relays.lost(listener, now).len(), MAX_ADDRESSES);
+    }
+
+    #[test]
+    fn who_refuses_again_and_again_is_asked_ever_more_rarely() {
+        let (mut relays, mut now) = (Relays::default(), Instant::now());
+        relays.offered(peer(1), address(peer(1)), now);
+        let mut waits = Vec::new();
+        for _ in 0..12 {
+            relays.refused(peer(1), now);
+            let next = relays.next_due(now).expect("asked again");
+            waits.push(next.duration_since(now));
+            now = next;
+        }
+        assert_eq!((waits[0], waits[1], waits[11]), (AGAIN, 2 * AGAIN, AGAIN_AT_LAST));
+        // A place makes it as good as new.
+        relays.asked(ListenerId::next(), peer(1));
+        relays.placed(relays.all()[0], &address(peer(1)));
+        relays.lost(relays.all()[0], now);
+        assert_eq!(relays.next_due(now), Some(now + AGAIN));
     }
 }

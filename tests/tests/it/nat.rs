@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use meerkat_tests::bare::{Bare, program};
+use meerkat_tests::daemon::{Daemon, Setup};
 use meerkat_tests::internet::{Internet, Nat, command, unavailable};
+use meerkat_tests::wait::until;
 use serde_json::Value;
 
 /// Until those that can have a direct connection have one: a second or two, and four more where the first try cannot work.
@@ -147,4 +149,68 @@ fn every_two_homes_reach_each_other_and_directly_where_that_can_be() {
         let through = (!caller.opens_to(called)).then_some(&relay);
         assert_eq!(cell.through.as_ref(), through, "{caller} calls {called}\n{table}");
     }
+}
+
+fn daemon(namespace: &str, peers: &[String]) -> Daemon {
+    Daemon::start(Setup {
+        before: ["ip", "netns", "exec", namespace].map(str::to_owned).to_vec(),
+        listen: vec!["/ip4/0.0.0.0/udp/4787/quic-v1".into(), "/ip4/0.0.0.0/tcp/4787".into()],
+        peers: peers.to_vec(),
+        config: "[network]\nmdns = false\n".into(),
+        ..Setup::default()
+    })
+}
+
+/// Both homes vouch for each other.
+fn meet(one: (&Daemon, &str), other: (&Daemon, &str)) {
+    for ((mine, _), (theirs, name)) in [(one, other), (other, one)] {
+        let card = theirs.cli_json(&["node", "info"])["card"].as_str().expect("a card").to_owned();
+        assert!(mine.cli(&["vouch", &card, "--name", name]).status.success());
+    }
+}
+
+fn listens_at(daemon: &Daemon, what: &str) -> Option<String> {
+    let addresses = daemon.get("/api/v1/peers")["listening"].as_array()?.clone();
+    addresses.iter().filter_map(Value::as_str).find(|address| address.contains(what)).map(str::to_owned)
+}
+
+#[test]
+fn neighbours_find_each_other_through_a_third_and_ping_says_which_way() {
+    if let Some(why) = unavailable() {
+        return eprintln!("{why}");
+    }
+    let mut internet = Internet::new();
+    let (name, address) = internet.public();
+    let ben = daemon(&name, &[]);
+    let there = until("its address", || listens_at(&ben, &format!("{address}/udp")));
+    let homes = [Nat::PortRestrictedCone, Nat::FullCone, Nat::Symmetric].map(|nat| internet.home(nat));
+    // Two homes are there and reached through Ben before the third comes. It knows nobody's address but Ben's.
+    let [cleo, dana] = [&homes[0], &homes[1]].map(|namespace| daemon(namespace, std::slice::from_ref(&there)));
+    for (home, name) in [(&cleo, "Cleo"), (&dana, "Dana")] {
+        meet((home, name), (&ben, "Ben"));
+    }
+    for home in [&cleo, &dana] {
+        until("a place at Ben's", || listens_at(home, "/p2p-circuit"));
+    }
+    assert_eq!(ben.get("/api/v1/peers")["public"], true);
+    let ana = daemon(&homes[2], std::slice::from_ref(&there));
+    for (home, name) in [(&cleo, "Cleo"), (&dana, "Dana"), (&ben, "Ben")] {
+        meet((&ana, "Ana"), (home, name));
+    }
+    // Nobody told her where they are but Ben, whom she asked.
+    let ping = |name: &str| {
+        let (status, answer) = ana.ask("POST", &format!("/api/v1/peers/{name}/ping"), Some(&serde_json::json!({})));
+        (status == 200 && answer["answered"] == true).then_some(answer)
+    };
+    let answer = until("Cleo to answer", || ping("Cleo"));
+    assert_eq!((&answer["path"], &answer["through_name"]), (&"relayed".into(), &"Ben".into()), "{answer}");
+    until("Dana to answer", || ping("Dana"));
+    let direct = ana.cli(&["ping", "Dana", "--until-direct"]);
+    let words = String::from_utf8_lossy(&direct.stdout);
+    assert!(direct.status.success() && words.contains("Dana answered directly in"), "{words}");
+    // Port-restricted and symmetric never meet directly: that is said, with what to do about it.
+    let relayed = ana.cli(&["ping", "Cleo", "--until-direct", "--count", "2"]);
+    let words = String::from_utf8_lossy(&relayed.stdout);
+    assert_eq!(relayed.status.code(), Some(1), "{words}");
+    assert!(words.contains("Cleo answered through Ben in") && words.contains("port forwarding"), "{words}");
 }
