@@ -4,6 +4,7 @@ mod architecture;
 mod browser;
 mod faults;
 mod first_light;
+mod imports;
 mod meeting;
 mod messages;
 mod nat;
