@@ -34,14 +34,21 @@ async function look(page, name) {
     const found = await page.evaluate(async (tags) => {
       const result = await window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] });
       return {
-        violations: result.violations.map((v) => `${v.id}: ${v.nodes[0]?.target.join(" ")}: ${v.nodes[0]?.failureSummary}`),
+        violations: result.violations.map(
+          (v) => `${v.id}: ${v.nodes[0]?.target.join(" ")}: ${v.nodes[0]?.failureSummary}`,
+        ),
         overflow_px: document.documentElement.scrollWidth - innerWidth,
+        widest: [...document.querySelectorAll("main *")]
+          .filter((element) => element.getBoundingClientRect().right > innerWidth)
+          .map((element) => `${element.tagName}.${element.className}`)
+          .slice(0, 3),
       };
     }, AXE_TAGS);
     await page.screenshot({ path: path.join(outDir, `${name}-${theme}-${width}.png`), fullPage: true });
     report.looks.push({ name, theme, width, ...found });
     for (const words of found.violations) fail(`${name} (${theme}, ${width} px): axe ${words}`);
-    if (found.overflow_px > 0) fail(`${name} (${theme}, ${width} px): ${found.overflow_px} px wider than the screen`);
+    if (found.overflow_px > 0)
+      fail(`${name} (${theme}, ${width} px): ${found.overflow_px} px wider than the screen: ${found.widest}`);
   }
   await page.setViewportSize({ width: 1280, height: 860 });
 }
@@ -116,9 +123,7 @@ const browser = await chromium.launch({
   args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
 });
 try {
-  const [host, guest, near] = await Promise.all(
-    [0, 2, 4].map((n) => person(browser, nodes[n], nodes[n + 1])),
-  );
+  const [host, guest, near] = await Promise.all([0, 2, 4].map((n) => person(browser, nodes[n], nodes[n + 1])));
   await byInvite(host, guest);
   await byWords(host, near);
 } catch (error) {

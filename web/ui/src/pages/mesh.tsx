@@ -175,7 +175,9 @@ function NeighbourTable({ neighbours, onChanged }: { neighbours: readonly Neighb
           <tr>
             <th scope="col">{t("mesh.neighbour_name")}</th>
             <th scope="col">{t("mesh.neighbour_presence")}</th>
-            <th scope="col">{t("mesh.neighbour_vouched")}</th>
+            <th scope="col" class="wide">
+              {t("mesh.neighbour_vouched")}
+            </th>
             <th scope="col" class="cell-end">
               {t("mesh.neighbour_count")}
             </th>
@@ -198,7 +200,7 @@ function NeighbourTable({ neighbours, onChanged }: { neighbours: readonly Neighb
                 </div>
               </th>
               <td>{there.has(neighbour.home) ? <Presence online={there.get(neighbour.home) === true} /> : "–"}</td>
-              <td>{day(neighbour.vouched)}</td>
+              <td class="wide">{day(neighbour.vouched)}</td>
               <td class="cell-end">{count(neighbour.reports)}</td>
               {has("moderator") && (
                 <td>
