@@ -77,6 +77,8 @@ pub enum Event {
     LettersForgotten(HomeId),
     /// A peer is connected.
     PeerConnected(Peer),
+    /// A peer is connected another way now: directly instead of through a relay, or the other way round.
+    PeerPathChanged(Peer),
     /// A peer is gone.
     PeerDisconnected(Peer),
     /// A line's state changed.

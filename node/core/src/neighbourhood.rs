@@ -102,6 +102,7 @@ impl Node {
             MeshEvent::PathChanged { peer, path } => {
                 if let Some(state) = self.mesh.peers.get_mut(&peer) {
                     state.path = path;
+                    self.put(Output::Event(Event::PeerPathChanged(peer)));
                 }
             }
             MeshEvent::Reachable { public } => self.mesh.public = Some(public),

@@ -87,6 +87,9 @@ pub(crate) enum What {
     MessagesChanged(AboutHome),
     #[serde(rename = "peer.connected")]
     PeerConnected(AboutPeer),
+    /// It is connected directly now instead of through a relay, or the other way round.
+    #[serde(rename = "peer.path")]
+    PeerPathChanged(AboutPeer),
     #[serde(rename = "peer.disconnected")]
     PeerDisconnected(AboutPeer),
     #[serde(rename = "line.changed")]
@@ -231,6 +234,7 @@ impl What {
                 Self::MessagesChanged(AboutHome { home: home.to_string() })
             }
             Core::PeerConnected(p) => Self::PeerConnected(peer(p)),
+            Core::PeerPathChanged(p) => Self::PeerPathChanged(peer(p)),
             Core::PeerDisconnected(p) => Self::PeerDisconnected(peer(p)),
             Core::LineChanged(line, state) => {
                 let (word, words) = line_state(state);
@@ -266,6 +270,7 @@ impl What {
             Self::MessageUndone(_) => "message.undone",
             Self::MessagesChanged(_) => "messages.changed",
             Self::PeerConnected(_) => "peer.connected",
+            Self::PeerPathChanged(_) => "peer.path",
             Self::PeerDisconnected(_) => "peer.disconnected",
             Self::LineChanged(_) => "line.changed",
             Self::AlarmRaised(_) => "alarm.raised",

@@ -2322,6 +2322,11 @@ export interface components {
             /** @enum {string} */
             type: "peer.connected";
         } | {
+            /** @description It is connected directly now instead of through a relay, or the other way round. */
+            data: components["schemas"]["AboutPeer"];
+            /** @enum {string} */
+            type: "peer.path";
+        } | {
             data: components["schemas"]["AboutPeer"];
             /** @enum {string} */
             type: "peer.disconnected";

@@ -46,4 +46,6 @@ fn the_picture_shows_which_way_a_peer_is_connected() {
         let snapshot = world.engine.snapshot(world.now);
         assert_eq!((snapshot.peers[0].path, snapshot.public), (path, public));
     }
+    let told = |event: &meerkat_core::Event| matches!(event, meerkat_core::Event::PeerPathChanged(_));
+    assert_eq!(world.events.iter().filter(|event| told(event)).count(), 1);
 }
