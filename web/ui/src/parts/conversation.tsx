@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { asProblem, type Problem } from "../client";
+import { NOTHING, withNewest, withOlder, without, type Mail } from "../mail";
 import { api } from "../requests";
 import { address } from "../route";
 import { useResource } from "../resource";
@@ -18,33 +19,48 @@ const MAX_TEXT_BYTES = 2_000;
 
 export function Conversation({ thread }: { thread: MessageThread }) {
   const { home, name } = thread;
-  const [older, setOlder] = useState<readonly Message[]>([]);
-  const [next, setNext] = useState<string | null | undefined>(undefined);
-  const { data, problem, reload } = useResource(`messages:${home}`, (signal) => api.messages(home, null, signal), [
-    "message.*",
-    "messages.changed",
-  ]);
-  const newest = data?.items[0]?.number ?? 0;
+  const mail = useRef<Mail>(NOTHING);
+  const load = async (signal: AbortSignal): Promise<Mail> => {
+    const page = await api.messages(home, null, signal);
+    if (!signal.aborted) mail.current = withNewest(mail.current, page);
+    return mail.current;
+  };
+  const { data, problem, reload, set } = useResource(`messages:${home}`, load, ["message.*", "messages.changed"]);
+  const show = (next: Mail): void => {
+    mail.current = next;
+    set(next);
+  };
+  const newest = data?.items.at(-1)?.number ?? 0;
   useRead(home, thread.unread, newest);
-  const cursor = next === undefined ? (data?.next ?? null) : next;
   const loadOlder = async (): Promise<void> => {
+    const cursor = mail.current.next;
     if (cursor === null) return;
     await attempt(async () => {
       const page = await api.messages(home, cursor);
-      setOlder((before) => [...before, ...page.items]);
-      setNext(page.next);
+      show(withOlder(mail.current, cursor, page));
     });
   };
   return (
     <section class="conversation" aria-label={t("messages.with", { name })}>
-      <Head thread={thread} onForgotten={reload} />
+      <Head
+        thread={thread}
+        onForgotten={() => {
+          show(NOTHING);
+          reload();
+        }}
+      />
       {problem !== undefined && <Failure problem={problem} retry={reload} />}
       {data === undefined && problem === undefined && <Skeleton rows={4} />}
       {data !== undefined && (
         <>
           {data.damaged > 0 && <p class="soft">{tn("messages.damaged", data.damaged)}</p>}
-          <Written messages={merged(data.items, older)} name={name} newest={newest}>
-            {cursor !== null && (
+          <Written
+            messages={data.items}
+            name={name}
+            newest={newest}
+            onUndone={(number) => show(without(mail.current, number))}
+          >
+            {data.next !== null && (
               <button type="button" class="button" onClick={() => void loadOlder()}>
                 {t("messages.older")}
               </button>
@@ -55,12 +71,6 @@ export function Conversation({ thread }: { thread: MessageThread }) {
       {thread.neighbour ? <Composer home={home} name={name} onWritten={reload} /> : <p>{t("messages.former")}</p>}
     </section>
   );
-}
-
-/** Each message once, the oldest first. */
-function merged(newer: readonly Message[], older: readonly Message[]): readonly Message[] {
-  const all = new Map([...older, ...newer].map((message) => [message.number, message]));
-  return [...all.values()].sort((a, b) => a.number - b.number);
 }
 
 /** Says what was seen, once somebody looks. */
@@ -126,10 +136,11 @@ interface WrittenProps {
   messages: readonly Message[];
   name: string;
   newest: number;
+  onUndone: (number: number) => void;
   children: preact.ComponentChildren;
 }
 
-function Written({ messages, name, newest, children }: WrittenProps) {
+function Written({ messages, name, newest, onUndone, children }: WrittenProps) {
   const list = useRef<HTMLDivElement>(null);
   useEffect(() => {
     list.current?.scrollTo(0, list.current.scrollHeight);
@@ -142,7 +153,7 @@ function Written({ messages, name, newest, children }: WrittenProps) {
       {children}
       <ol>
         {messages.map((message) => (
-          <Bubble key={message.number} message={message} name={name} />
+          <Bubble key={message.number} message={message} name={name} onUndone={onUndone} />
         ))}
       </ol>
     </div>
@@ -158,12 +169,19 @@ const ICONS: Readonly<Record<Message["state"], IconName>> = {
   received: "letter",
 };
 
-function Bubble({ message, name }: { message: Message; name: string }) {
+interface BubbleProps {
+  message: Message;
+  name: string;
+  onUndone: (number: number) => void;
+}
+
+function Bubble({ message, name, onUndone }: BubbleProps) {
   const own = message.state !== "received";
   const { home, id, state } = message;
   const undo = (): Promise<boolean> =>
     attempt(async () => {
       await api.undoMessage(home, id);
+      onUndone(message.number);
       done(t("messages.undone"));
     });
   return (
