@@ -8,9 +8,10 @@ export const mesh = {
   "mesh.vouching_2":
     "So vouch only for people you know and would ask about a call. You can vouch for 12 homes at most, and take it back at any time.",
   "mesh.vouching_3":
-    "Vouching is one way. For your reports to warn them, they must vouch for you: give them your card. A vouch is signed and can be seen by other nodes.",
+    "Vouching is one way: for your reports to warn them, they must vouch for you too. An invite does both at once. With cards, each of you vouches with the other's. A vouch is signed and can be seen by other nodes.",
   "mesh.card": "Your home's card",
-  "mesh.card_why": "Give this to a neighbour, in person or by a messenger you trust. It holds no secret.",
+  "mesh.card_why":
+    "The other way to meet, where an invite does not do: give this to a neighbour, in person or by a messenger you trust. It holds no secret.",
   "mesh.card_qr": "QR code of your home's card",
   "mesh.card_text": "The card as text",
   "mesh.vouch": "Vouch for a neighbour",
@@ -26,13 +27,14 @@ export const mesh = {
   "mesh.neighbours": "Neighbours you vouch for",
   "mesh.neighbours_none": "No neighbours yet",
   "mesh.neighbours_none_why":
-    "Until you vouch for somebody, only your own lists decide. Exchange cards with one person you trust.",
+    "Until you vouch for somebody, only your own lists decide, and imported lists can mark a call as suspicious. Invite one person you trust; the other way is to exchange cards.",
   "mesh.neighbour_name": "Name",
   "mesh.neighbour_vouched": "Vouched",
   "mesh.neighbour_count": "Reports",
   "mesh.neighbour_remove": "Stop vouching for {name}",
   "mesh.remove_title": "Stop vouching for {name}?",
-  "mesh.remove_why": "Their reports stop counting in your verdicts at once. You need their card to vouch again.",
+  "mesh.remove_why":
+    "Their reports stop counting in your verdicts at once. To vouch again, you need a new invite or their card.",
   "mesh.remove_do": "Stop vouching",
   "mesh.removed": "You no longer vouch for {name}.",
   "meet.invite": "Invite a neighbour",
@@ -53,7 +55,8 @@ export const mesh = {
   "meet.vouch_no": "Without a vouch",
   "meet.revoke": "Revoke",
   "meet.revoked": "The invite is revoked: nobody gets in by it.",
-  "meet.words_guest": "The screen of who joined shows the same four words:",
+  "meet.words_guest":
+    "Ask {name} to read you the four words on their screen. If they are not these, stop vouching for {name} below:",
   "meet.words_host": "The inviting screen shows the same four words. If it shows others, tell your neighbour:",
   "meet.words_both": "Read these to each other:",
   "meet.join": "Join a neighbour",
@@ -82,7 +85,7 @@ export const mesh = {
     "Nodes that carry signed reports to and from this one. Carrying is not trusting: a report counts only if vouches lead from you to its home.",
   "mesh.peers_none": "No other node connected",
   "mesh.peers_none_why":
-    "Nodes on the same network find each other within seconds. For one elsewhere, start this node with --peer and its address.",
+    "Nodes on the same network find each other within seconds. For one elsewhere, make an invite and give it to your neighbour.",
   "mesh.peer": "Node",
   "mesh.peer_address": "Address",
   "mesh.peer_path": "Way",

@@ -50,7 +50,7 @@ export const numbers = {
   "number.rule_why": "Your own rule comes before everything anybody else says.",
   "number.tell": "Tell the neighbours it is legitimate",
   "number.tell_why":
-    "You always let it ring now, here and at once. Others still call it unwanted. If you say that it is legitimate, your signed word goes out with the number and today's date, and nothing else.",
+    "You always let it ring now, here and at once. Others still call it unwanted. If you say that it is legitimate, your signed word goes out with the number, today's date, whether it has called here and your home's public name, and nothing else.",
   "number.details": "Name and notes",
   "number.who": "Who says what",
   "number.who_caption": "Reports on this number",

@@ -110,10 +110,11 @@ function OneInvite({ invite, onChanged }: { invite: Invite; onChanged: () => voi
       onChanged();
     });
   if (invite.used_by) {
+    const name = invite.used_by_name ?? brief(invite.used_by);
     return (
       <section class="invite" role="status" aria-label={t("meet.invite")}>
-        <h3>{t("meet.invite_used", { name: invite.used_by_name ?? brief(invite.used_by) })}</h3>
-        {invite.words && <FourWords words={invite.words} label={t("meet.words_guest")} />}
+        <h3>{t("meet.invite_used", { name })}</h3>
+        {invite.words && <FourWords words={invite.words} label={t("meet.words_guest", { name })} />}
       </section>
     );
   }
