@@ -8,7 +8,10 @@ export interface Resource<T> {
   /** The last data; stays while it is fetched again. */
   readonly data: T | undefined;
   readonly problem: Problem | undefined;
+  /** Fetches again, in place of what is under way. */
   readonly reload: () => void;
+  /** Fetches again, unless that is under way or nobody looks: for what is asked for again and again. */
+  readonly poll: () => void;
   readonly set: (data: T) => void;
 }
 
@@ -25,14 +28,19 @@ export function useResource<T>(
   const [round, setRound] = useState(0);
   const latest = useRef({ load, topics });
   latest.current = { load, topics };
+  // While data is on its way, an event does not start over: it is fetched once more after that.
+  const underWay = useRef({ loading: false, stale: false });
 
   useEffect(() => {
+    const own = { loading: false, stale: false };
+    underWay.current = own;
     const abort = new AbortController();
     const over = (): boolean => abort.signal.aborted;
     let again: ReturnType<typeof setTimeout> | undefined;
     void (async () => {
       await whenSettled();
       if (over()) return;
+      own.loading = true;
       try {
         const data = await latest.current.load(abort.signal);
         if (!over()) setState({ key, data });
@@ -47,6 +55,9 @@ export function useResource<T>(
         setState((old) =>
           old.key === key && old.data !== undefined ? { key, data: old.data, problem } : { key, problem },
         );
+      } finally {
+        own.loading = false;
+        if (own.stale && !over()) setRound((n) => n + 1);
       }
     })();
     return () => {
@@ -62,7 +73,8 @@ export function useResource<T>(
       if (timer !== undefined || !latest.current.topics.some((topic) => covers(topic, event.type))) return;
       timer = setTimeout(() => {
         timer = undefined;
-        reload();
+        if (underWay.current.loading) underWay.current.stale = true;
+        else reload();
       }, COALESCE_MS);
     });
     const offRefetch = onRefetch(reload);
@@ -73,9 +85,12 @@ export function useResource<T>(
     };
   }, [reload]);
 
+  const poll = useCallback(() => {
+    if (!document.hidden && !underWay.current.loading) reload();
+  }, [reload]);
   const set = useCallback((data: T) => setState({ key, data }), [key]);
   const own = state.key === key ? state : { key };
-  return { data: own.data, problem: own.problem, reload, set };
+  return { data: own.data, problem: own.problem, reload, poll, set };
 }
 
 /** Whether an event type falls under a topic. */

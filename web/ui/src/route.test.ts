@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { address, parse, type Route } from "./route";
+import { address, parse, placeOf, type Route } from "./route";
 
 describe("addresses", () => {
   const pages: readonly Exclude<Route, { page: "missing" | "claim" }>[] = [
@@ -35,6 +35,11 @@ describe("addresses", () => {
   it("carry the claim's token, whatever is in it", () => {
     expect(parse("#claim=abc%2Fdef")).toEqual({ page: "claim", token: "abc/def" });
     expect(parse("#claim=a%")).toEqual({ page: "claim", token: "a%" });
+  });
+
+  it("belong to a place in the navigation", () => {
+    const places = ["lists", "imports", "number", "graph", "messages"] as const;
+    expect(places.map(placeOf)).toEqual(["calls", "calls", "calls", "mesh", "messages"]);
   });
 
   it("that lead nowhere say so", () => {

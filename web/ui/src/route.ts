@@ -46,6 +46,20 @@ export function parse(hash: string): Route {
   }
 }
 
+/** The page in the navigation that a page belongs to. */
+export function placeOf(page: Route["page"]): Route["page"] {
+  switch (page) {
+    case "graph":
+      return "mesh";
+    case "lists":
+    case "imports":
+    case "number":
+      return "calls";
+    default:
+      return page;
+  }
+}
+
 /** The address of a page, for an `href`. */
 export function address(route: Exclude<Route, { page: "missing" | "claim" }>): string {
   switch (route.page) {

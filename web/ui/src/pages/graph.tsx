@@ -18,7 +18,7 @@ type Form = "picture" | "table";
 const ROWS = 100;
 
 export function Graph() {
-  const { data, problem, reload } = useResource("neighbourhood", api.neighbourhood, ["vouch.changed", "report.*"]);
+  const { data, problem, reload } = useResource("neighbourhood", api.neighbourhood, ["vouch.changed"]);
   return (
     <div class="page">
       <header class="page-head">

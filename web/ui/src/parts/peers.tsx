@@ -14,13 +14,17 @@ const BUSY_MS = 1_500;
 const QUIET_MS = 20_000;
 
 export function PeersCard() {
-  const { data, problem, reload } = useResource("peers", api.peers, ["peer.*"]);
+  const { data, problem, reload, poll } = useResource("peers", api.peers, ["peer.*"]);
   const busy = data?.items.some(({ evidence }) => evidence?.state === "comparing" || evidence?.state === "fetching");
   // No event tells how far an exchange has come: it is asked for, often only while one is under way.
   useEffect(() => {
-    const timer = setInterval(reload, busy === true ? BUSY_MS : QUIET_MS);
-    return () => clearInterval(timer);
-  }, [busy]);
+    const timer = setInterval(poll, busy === true ? BUSY_MS : QUIET_MS);
+    document.addEventListener("visibilitychange", poll);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", poll);
+    };
+  }, [busy, poll]);
   return (
     <Card title={t("mesh.peers")} why={t("mesh.peers_why")}>
       {problem !== undefined && <Failure problem={problem} retry={reload} />}

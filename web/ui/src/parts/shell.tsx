@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { connection } from "../live";
 import { go, route } from "../router";
-import { address, type Route } from "../route";
+import { address, placeOf } from "../route";
 import { has, session } from "../session";
 import { summary } from "../summary";
 import { following, setTheme, theme } from "../theme";
@@ -20,12 +20,6 @@ const PLACES: readonly { page: "home" | "calls" | "messages" | "mesh" | "system"
   { page: "mesh", href: "#/mesh", icon: "mesh" },
   { page: "system", href: "#/system", icon: "system" },
 ];
-
-/** The place in the navigation that a page belongs to. */
-function placeOf(page: Route["page"]): string {
-  if (page === "graph") return "mesh";
-  return page === "lists" || page === "number" ? "calls" : page;
-}
 
 export function Shell({ children }: { children: ComponentChildren }) {
   const place = placeOf(route.value.page);
