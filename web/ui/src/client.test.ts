@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 
-import { Problem, asProblem, askAgainMs, call, fill, queryText, setCsrf, whenSignedOut } from "./client";
+import { Problem, asProblem, askAgainMs, call, fill, putBytes, queryText, setCsrf, whenSignedOut } from "./client";
 
 /** A node that answers every request in one way, and the requests it got. */
 function answers(status: number, body: unknown, type = "application/json") {
@@ -84,6 +84,14 @@ describe("refusals", () => {
     expect(out).not.toHaveBeenCalled();
     answers(401, { code: "signed_out", title: "Unauthorized", detail: "Sign in." });
     await problem(call("get", "/api/v1/node", {}));
+    expect(out).toHaveBeenCalledOnce();
+  });
+
+  it("of a piece of a file end the session too", async () => {
+    const out = vi.fn();
+    whenSignedOut(out);
+    answers(401, { code: "signed_out", title: "Unauthorized", detail: "Sign in." });
+    await problem(putBytes("/api/v1/imports/uploads/1/0", new Blob(["x"]), new AbortController().signal));
     expect(out).toHaveBeenCalledOnce();
   });
 

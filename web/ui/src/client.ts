@@ -92,19 +92,7 @@ export async function call<P extends keyof paths, V extends VerbOf<P>>(
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     ...(signal === undefined ? {} : { signal }),
   });
-  if (!response.ok) {
-    const problem = await readProblem(response);
-    // A wrong password is a 401 too, but there is no session to lose then.
-    if (problem.code === "signed_out" || problem.code === "csrf") onSignedOut();
-    throw problem;
-  }
-  if (response.status === 204) return undefined as Answer<P, V>;
-  try {
-    return (await response.json()) as Answer<P, V>;
-  } catch (error) {
-    if (isAbort(error)) throw error;
-    throw new Problem(response.status, "unreadable", t("error.title"), t("error.unexpected"), null);
-  }
+  return (await read(response)) as Answer<P, V>;
 }
 
 /** Puts bytes as they are, and reads the answer as what the caller knows it to be. */
@@ -112,8 +100,24 @@ export async function putBytes<T>(path: string, bytes: Blob, signal: AbortSignal
   const headers: Record<string, string> = { Accept: "application/json", "Content-Type": "application/octet-stream" };
   if (csrf !== null) headers["X-CSRF-Token"] = csrf;
   const response = await fetch(path, { method: "PUT", headers, credentials: "same-origin", body: bytes, signal });
-  if (!response.ok) throw await readProblem(response);
-  return (await response.json()) as T;
+  return (await read(response)) as T;
+}
+
+/** What a response holds. Throws a [[Problem]] if it is a refusal, and ends the session if that is gone. */
+async function read(response: Response): Promise<unknown> {
+  if (!response.ok) {
+    const problem = await readProblem(response);
+    // A wrong password is a 401 too, but there is no session to lose then.
+    if (problem.code === "signed_out" || problem.code === "csrf") onSignedOut();
+    throw problem;
+  }
+  if (response.status === 204) return undefined;
+  try {
+    return await response.json();
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    throw new Problem(response.status, "unreadable", t("error.title"), t("error.unexpected"), null);
+  }
 }
 
 async function readProblem(response: Response): Promise<Problem> {

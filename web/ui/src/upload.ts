@@ -19,6 +19,8 @@ export interface Progress extends Reading {
   readonly of: number;
   /** Milliseconds that are likely left; `null` before the first piece. */
   readonly leftMs: number | null;
+  /** All is read and is being saved: it can no longer be given up. */
+  readonly finishing: boolean;
 }
 
 /** How large a piece is, of a file of so many bytes when a piece may have at most `most`. */
@@ -46,18 +48,23 @@ export async function importFile(
   const { upload, piece_bytes } = await api.beginImport({ ...wanted, bytes: file.size });
   const size = pieceBytes(file.size, piece_bytes);
   const began = performance.now();
-  onProgress({ bytes: 0, rows: 0, bad: 0, of: file.size, leftMs: null });
+  let now: Progress = { bytes: 0, rows: 0, bad: 0, of: file.size, leftMs: null, finishing: false };
   try {
+    signal.throwIfAborted();
+    onProgress(now);
     for (let at = 0; at < file.size; at += size) {
       const piece = file.slice(at, at + size);
       const read = await putBytes<Reading>(`/api/v1/imports/uploads/${upload}/${at}`, piece, signal);
       const left = leftMs(read.bytes, file.size, performance.now() - began);
-      onProgress({ ...read, of: file.size, leftMs: left });
+      now = { ...read, of: file.size, leftMs: left, finishing: false };
+      onProgress(now);
     }
+    signal.throwIfAborted();
+    onProgress({ ...now, leftMs: null, finishing: true });
+    return await api.finishImport(upload);
   } catch (error) {
     // The node gives it up by itself after a minute; this makes room at once.
-    if (signal.aborted) await api.giveUpImport(upload).catch(() => undefined);
+    await api.giveUpImport(upload).catch(() => undefined);
     throw error;
   }
-  return api.finishImport(upload);
 }

@@ -102,6 +102,7 @@ export const numbers = {
   "imports.region_hint": "Numbers without a country code are read as numbers of this country.",
   "imports.do": "Import",
   "imports.reading": "Reading, {percent} %",
+  "imports.saving": "Saving",
   "imports.rows.one": "{n} row with a number",
   "imports.rows.other": "{n} rows with a number",
   "imports.bad.one": "{n} left out",

@@ -121,12 +121,16 @@ function Bring({ known, onImported }: BringProps) {
   const [progress, setProgress] = useState<Progress | null>(null);
   const [result, setResult] = useState<Imported | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
+  const [round, setRound] = useState(0);
+  const [busy, setBusy] = useState(false);
+  // Set for as long as an import runs: a second one does not start beside it.
   const abort = useRef<AbortController | null>(null);
   useEffect(() => () => abort.current?.abort(), []);
   const bring = async (name: string, code: string, replace: boolean): Promise<void> => {
-    if (file === null) return;
+    if (file === null || abort.current !== null) return;
     const giveUp = new AbortController();
     abort.current = giveUp;
+    setBusy(true);
     setProblem(null);
     setResult(null);
     try {
@@ -134,21 +138,31 @@ function Bring({ known, onImported }: BringProps) {
       const imported = await importFile(file, wanted, setProgress, giveUp.signal);
       setResult(imported);
       setFile(null);
+      setRound((n) => n + 1);
       onImported();
     } catch (error) {
       if (!giveUp.signal.aborted) setProblem(asProblem(error));
     } finally {
       setProgress(null);
+      setBusy(false);
       abort.current = null;
     }
   };
   return (
     <Card title={t("imports.bring")} why={t("imports.bring_why")}>
-      {progress === null ? (
-        <BringForm file={file} onFile={setFile} known={known} problem={problem} onBring={bring} />
-      ) : (
-        <Bar progress={progress} onGiveUp={() => abort.current?.abort()} />
-      )}
+      {/* Behind the bar the form keeps what was chosen and typed, in case it is needed again. */}
+      <div hidden={progress !== null}>
+        <BringForm
+          key={round}
+          file={file}
+          onFile={setFile}
+          known={known}
+          problem={problem}
+          busy={busy}
+          onBring={bring}
+        />
+      </div>
+      {progress !== null && <Bar progress={progress} onGiveUp={() => abort.current?.abort()} />}
       <div aria-live="polite">{result !== null && <Result of={result} />}</div>
     </Card>
   );
@@ -159,10 +173,11 @@ interface BringFormProps {
   onFile: (file: File | null) => void;
   known: readonly Import[];
   problem: Problem | null;
+  busy: boolean;
   onBring: (name: string, code: string, replace: boolean) => Promise<void>;
 }
 
-function BringForm({ file, onFile, known, problem, onBring }: BringFormProps) {
+function BringForm({ file, onFile, known, problem, busy, onBring }: BringFormProps) {
   const [name, setName] = useState(file === null ? "" : listName(file.name));
   const [code, setCode] = useState("");
   const [replace, setReplace] = useState<"newer" | "other">("newer");
@@ -237,7 +252,7 @@ function BringForm({ file, onFile, known, problem, onBring }: BringFormProps) {
           {problem.message}
         </p>
       )}
-      <button type="submit" class="button button-main" disabled={file === null || country === ""}>
+      <button type="submit" class="button button-main" disabled={busy || file === null || country === ""}>
         {t("imports.do")}
       </button>
     </form>
@@ -245,21 +260,23 @@ function BringForm({ file, onFile, known, problem, onBring }: BringFormProps) {
 }
 
 function Bar({ progress, onGiveUp }: { progress: Progress; onGiveUp: () => void }) {
-  const { bytes, of, rows, bad, leftMs } = progress;
+  const { bytes, of, rows, bad, leftMs, finishing } = progress;
   const percent = of === 0 ? 100 : Math.floor((100 * bytes) / of);
   return (
     <div class="form">
       <label class="upload">
-        {t("imports.reading", { percent })}
+        {finishing ? t("imports.saving") : t("imports.reading", { percent })}
         <progress max={of} value={bytes} />
       </label>
       <p class="soft">
         {tn("imports.rows", rows)}, {tn("imports.bad", bad)}
         {leftMs !== null && `, ${t("imports.left", { time: duration(leftMs) })}`}
       </p>
-      <button type="button" class="button" onClick={onGiveUp}>
-        {t("app.cancel")}
-      </button>
+      {!finishing && (
+        <button type="button" class="button" onClick={onGiveUp}>
+          {t("app.cancel")}
+        </button>
+      )}
     </div>
   );
 }
