@@ -1,4 +1,5 @@
 /** How two homes meet: an invite handed over, an invite used, a node on the same network. */
+import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 
 import { asProblem, type Problem } from "../client";
@@ -103,10 +104,10 @@ export function InviteCard() {
 
 function OneInvite({ invite, onChanged }: { invite: Invite; onChanged: () => void }) {
   const deed = useDeed();
-  const revoke = () =>
+  const remove = (told?: string) =>
     deed.run(async () => {
       await api.revokeInvite(invite.id);
-      done(t("meet.revoked"));
+      if (told !== undefined) done(told);
       onChanged();
     });
   if (invite.used_by) {
@@ -115,6 +116,10 @@ function OneInvite({ invite, onChanged }: { invite: Invite; onChanged: () => voi
       <section class="invite" role="status" aria-label={t("meet.invite")}>
         <h3>{t("meet.invite_used", { name })}</h3>
         {invite.words && <FourWords words={invite.words} label={t("meet.words_guest", { name })} />}
+        {deed.problem !== null && <p class="field-error">{deed.problem.message}</p>}
+        <button type="button" class="button" disabled={deed.busy} onClick={() => void remove()}>
+          {t("app.dismiss")}
+        </button>
       </section>
     );
   }
@@ -157,12 +162,19 @@ function OneInvite({ invite, onChanged }: { invite: Invite; onChanged: () => voi
         </div>
       </dl>
       {deed.problem !== null && <p class="field-error">{deed.problem.message}</p>}
-      <button type="button" class="button" disabled={deed.busy} onClick={() => void revoke()}>
+      <button type="button" class="button" disabled={deed.busy} onClick={() => void remove(t("meet.revoked"))}>
         <Icon name="trash" />
         {t("meet.revoke")}
       </button>
     </section>
   );
+}
+
+/** Joins that are over and were read. The node tells each until it starts anew, and then counts from the beginning. */
+const dismissed = signal<ReadonlySet<number>>(new Set());
+
+function dismiss(id: number): void {
+  dismissed.value = new Set(dismissed.value).add(id);
 }
 
 export function JoinCard() {
@@ -179,6 +191,12 @@ export function JoinCard() {
     });
   const onInvite = deed.problem?.field === "invite" || deed.problem?.field === undefined;
   const latest = data?.items[0];
+  useEffect(() => {
+    if (data === undefined) return;
+    const told = new Set(data.items.map(({ id }) => id));
+    const kept = [...dismissed.value].filter((id) => told.has(id));
+    if (kept.length < dismissed.value.size) dismissed.value = new Set(kept);
+  }, [data]);
   return (
     <Card title={t("meet.join")} why={t("meet.join_why")}>
       <form
@@ -214,7 +232,7 @@ export function JoinCard() {
           {t("meet.join_do")}
         </button>
       </form>
-      {latest !== undefined && <JoinState join={latest} />}
+      {latest !== undefined && !dismissed.value.has(latest.id) && <JoinState join={latest} />}
     </Card>
   );
 }
@@ -224,6 +242,11 @@ function JoinState({ join }: { join: Join }) {
     <section class="invite" role="status" aria-label={t("meet.join_state")}>
       <p class={join.stage === "failed" ? "field-error" : ""}>{join.words}</p>
       {join.four_words && <FourWords words={join.four_words} label={t("meet.words_host")} />}
+      {(join.stage === "failed" || join.stage === "joined") && (
+        <button type="button" class="button" onClick={() => dismiss(join.id)}>
+          {t("app.dismiss")}
+        </button>
+      )}
     </section>
   );
 }
