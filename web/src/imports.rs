@@ -181,9 +181,9 @@ impl Uploads {
     fn borrow(&self, id: u64, offset: u64, len: u64, now_ms: u64) -> Result<Borrowed, Problem> {
         let mut desk = self.desk();
         let open = desk.open.get_mut(&id).ok_or_else(gone)?;
-        open.touched_ms = now_ms;
         if offset.checked_add(len) == Some(open.taken.bytes) && len > 0 {
             // The answer to this piece was lost.
+            open.touched_ms = now_ms;
             return Ok(Borrowed::Known(open.taken));
         }
         if offset != open.taken.bytes || open.intake.is_none() {
@@ -194,6 +194,7 @@ impl Uploads {
             desk.open.remove(&id);
             return Err(Problem::invalid("bytes", "The file is longer than was said at the beginning."));
         }
+        open.touched_ms = now_ms;
         Ok(open.intake.take().map_or(Borrowed::Known(open.taken), |intake| Borrowed::Reader(Box::new(intake))))
     }
 
@@ -337,22 +338,23 @@ async fn piece(
         Borrowed::Known(taken) => return Ok(Body(taken)),
         Borrowed::Reader(intake) => intake,
     };
-    let read = tokio::task::spawn_blocking(move || {
-        let read = intake.feed(&bytes);
-        (intake, read)
-    });
-    let (intake, read) = read.await.map_err(|_| Problem::fault("reading a list panicked"))?;
-    match read {
+    // Whoever asked may be gone before it is read; the piece counts all the same, and is answered when it is sent again.
+    let desk = uploads.clone();
+    let read = tokio::task::spawn_blocking(move || match intake.feed(&bytes) {
         Ok(progress) => {
             let taken = Reading::from(progress);
-            uploads.give_back(id, *intake, taken);
+            desk.give_back(id, *intake, taken);
             Ok(Body(taken))
         }
         Err(why) => {
-            drop(uploads.close(id));
+            drop(desk.close(id));
             Err(refused(why))
         }
-    }
+    });
+    read.await.unwrap_or_else(|_| {
+        drop(uploads.close(id));
+        Err(Problem::fault("reading a list panicked"))
+    })
 }
 
 /// The file is whole: imports it, all of it or nothing.

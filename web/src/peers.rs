@@ -214,12 +214,21 @@ async fn ping(State(wiring): State<Wiring>, At(peer): At<String>) -> Result<Body
 /// Which peer is meant. Of several nodes of one home it is one that is connected.
 fn find(snapshot: &Snapshot, text: &str) -> Result<mesh::Peer, Problem> {
     let by_home = |home: &str| home == text || text.len() >= MIN_HOME_CHARS && home.starts_with(text);
-    let mut homes: BTreeMap<String, Vec<mesh::Peer>> = BTreeMap::new();
-    for contact in &snapshot.contacts {
-        let home = contact.home.to_string();
-        if contact.name.to_lowercase() == text.to_lowercase() || by_home(&home) {
-            homes.entry(home).or_default().push(contact.about.peer);
+    let asked = text.to_lowercase();
+    let of_homes = |meant: &dyn Fn(&str, &str) -> bool| {
+        let mut homes: BTreeMap<String, Vec<mesh::Peer>> = BTreeMap::new();
+        for contact in &snapshot.contacts {
+            let home = contact.home.to_string();
+            if meant(&contact.name.to_lowercase(), &home) {
+                homes.entry(home).or_default().push(contact.about.peer);
+            }
         }
+        homes
+    };
+    let mut homes = of_homes(&|name, home| name == asked || by_home(home));
+    if homes.is_empty() {
+        // The beginning of a name will do, as it does for messages.
+        homes = of_homes(&|name, _| !asked.is_empty() && name.starts_with(&asked));
     }
     let is_there = |peer: &mesh::Peer| snapshot.peers.iter().any(|p| p.peer == *peer);
     let of_home = |nodes: &Vec<mesh::Peer>| nodes.iter().find(|p| is_there(p)).or(nodes.first()).copied();

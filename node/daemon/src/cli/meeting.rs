@@ -66,7 +66,7 @@ Examples:
 
 The short code works between nodes on one network.")]
 pub struct Join {
-    /// The invite: its text, or its short code
+    /// The invite: its text, its short code, or - to read it from standard input
     pub invite: String,
     /// What you call the neighbour
     #[arg(long)]

@@ -318,7 +318,7 @@ pub struct Message {
 /// `messages`.
 #[derive(Debug, Clone, Args)]
 pub struct Messages {
-    /// Show those with this neighbour, and count them as read
+    /// Show those with this neighbour, and count them as read (not with --json)
     #[arg(long, value_name = "NEIGHBOUR")]
     pub with: Option<String>,
     /// How many, the newest

@@ -1,8 +1,12 @@
 //! `meerkat invite`, `join`, `nearby`, `meet`: two homes become neighbours.
 
-use std::{io::Write, time::Duration};
+use std::{
+    io::{Read, Write},
+    time::Duration,
+};
 
 use hyper::Method;
+use meerkat_protocols::ticket::MAX_TICKET_TEXT_BYTES;
 use serde_json::{Value, json};
 
 use super::{Asked, encoded};
@@ -20,6 +24,13 @@ const JOIN_LOOKS: u32 = 400;
 const WORDS_LOOKS: u32 = 40;
 /// How long the other side's confirmation is waited for: as long as a meeting lasts.
 const CONFIRM_LOOKS: u32 = 1_200;
+
+/// An invite from standard input: as an argument it can be read in the list of processes and in the shell's history.
+fn typed() -> std::io::Result<String> {
+    let mut text = String::new();
+    std::io::stdin().take(MAX_TICKET_TEXT_BYTES as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
+}
 
 impl<W: Write> Asked<'_, W> {
     pub(super) async fn invite(self, invite: &Invite) -> Result<Exit, Failure> {
@@ -39,7 +50,8 @@ impl<W: Write> Asked<'_, W> {
     /// Says each stage as it comes, and ends with the join.
     pub(super) async fn join(self, join: &Join) -> Result<Exit, Failure> {
         let name = join.name.as_deref().unwrap_or_default();
-        let body = json!({"invite": join.invite, "name": name, "vouch": !join.no_vouch});
+        let invite = if join.invite == "-" { typed()? } else { join.invite.clone() };
+        let body = json!({"invite": invite, "name": name, "vouch": !join.no_vouch});
         let mut state = self.client.send(Method::POST, "/api/v1/joins", Some(&body)).await?;
         let id = state["id"].clone();
         let mut stage = Value::Null;

@@ -78,7 +78,7 @@ impl<W: Write> Asked<'_, W> {
 
 fn no_neighbour(asked: &str, names: &[String]) -> Failure {
     let next = match names {
-        [] => "you vouch for nobody yet: `meerkat vouch --help` says how".to_owned(),
+        [] => "you vouch for nobody yet: `meerkat invite` is the beginning".to_owned(),
         names => format!("there are: {}", names.join(", ")),
     };
     refused("no_such_neighbour", &format!("no neighbour is called {asked:?}; {next}"))

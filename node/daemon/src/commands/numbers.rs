@@ -50,7 +50,11 @@ impl<W: Write> Asked<'_, W> {
     async fn send_list(self, import: &Import, path: &Path) -> Result<Exit, Failure> {
         let unreadable = |error: io::Error| Failure::File { path: path.to_owned(), error };
         let mut file = File::open(path).map_err(unreadable)?;
-        let bytes = file.metadata().map_err(unreadable)?.len();
+        let about = file.metadata().map_err(unreadable)?;
+        if !about.is_file() {
+            return Err(unreadable(io::Error::other("this is no file")));
+        }
+        let bytes = about.len();
         let stem = || path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let body = json!({
             "name": import.name.clone().unwrap_or_else(stem),
@@ -62,22 +66,39 @@ impl<W: Write> Asked<'_, W> {
         let number = |value: &Value, key: &str| value.get(key).and_then(Value::as_u64).unwrap_or(0);
         let upload = format!("/api/v1/imports/uploads/{}", number(&begun, "upload"));
         let most = number(&begun, "piece_bytes").max(1);
-        let mut piece =
-            vec![0; usize::try_from((bytes / PIECES).clamp(LEAST_PIECE_BYTES.min(most), most)).unwrap_or(1)];
+        let sent = match self.send_pieces(&mut file, &upload, bytes, most).await {
+            Ok(()) => self.client.send(Method::POST, &format!("{upload}/finish"), None).await,
+            Err(Piece::Unread(error)) => Err(unreadable(error)),
+            Err(Piece::Refused(failure)) => Err(failure),
+        };
+        match sent {
+            Ok(answer) => self.print(&answer, import.output, shown::imported),
+            Err(failure) => {
+                // Its place is free for the next one at once; if this fails too, after a minute.
+                let _ = self.client.send(Method::DELETE, &upload, None).await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn send_pieces(&self, file: &mut File, upload: &str, bytes: u64, most: u64) -> Result<(), Piece> {
+        let number = |value: &Value, key: &str| value.get(key).and_then(Value::as_u64).unwrap_or(0);
+        let length = (bytes / PIECES).clamp(LEAST_PIECE_BYTES.min(most), most);
+        let mut piece = vec![0; usize::try_from(length).unwrap_or(1)];
         let mut bar = Bar::of(bytes);
         let mut sent = 0;
         while sent < bytes {
-            let len = fill(&mut file, &mut piece).map_err(unreadable)?;
+            let len = fill(file, &mut piece).map_err(Piece::Unread)?;
             if len == 0 {
                 break;
             }
-            let progress = self.client.put_bytes(&format!("{upload}/{sent}"), piece[..len].to_vec()).await?;
+            let path = format!("{upload}/{sent}");
+            let progress = self.client.put_bytes(&path, piece[..len].to_vec()).await.map_err(Piece::Refused)?;
             sent += len as u64;
             bar.show(sent, number(&progress, "rows"), number(&progress, "bad"));
         }
         bar.clear();
-        let answer = self.client.send(Method::POST, &format!("{upload}/finish"), None).await?;
-        self.print(&answer, import.output, shown::imported)
+        Ok(())
     }
 
     pub(super) async fn number(self, number: &Number) -> Result<Exit, Failure> {
@@ -92,6 +113,14 @@ impl<W: Write> Asked<'_, W> {
             }
         }
     }
+}
+
+/// Why a piece did not go.
+enum Piece {
+    /// The file could not be read.
+    Unread(io::Error),
+    /// The node did not take it.
+    Refused(Failure),
 }
 
 /// Reads until the piece is full or the file at its end.

@@ -34,7 +34,7 @@ pub(crate) fn threads(threads: &Value) -> String {
     table(
         &["NEIGHBOUR", "STATE", "LAST", "SAYS", "HELD UP"],
         &rows,
-        "You vouch for nobody yet, so there is nobody to write to: `meerkat vouch --help` says how.",
+        "You vouch for nobody yet, so there is nobody to write to: `meerkat invite` is the beginning.",
     )
 }
 
