@@ -114,6 +114,7 @@ impl Node {
                 self.put(Output::Order(Order::Publish { topic, data: sealed.0.into_vec() }));
             }
         }
+        self.walk_if_due(now);
         let aside = std::mem::take(&mut arrival.aside);
         self.weigh(now, arrival, aside);
     }

@@ -322,6 +322,14 @@ impl Evidence {
             .map(|(sequence, whom)| (whom, sequence.day, sequence.slot))
     }
 
+    /// Whether a retraction takes back a vouch that is held.
+    pub(crate) fn takes_back_a_vouch(&self, retraction: &Statement) -> bool {
+        let Body::Retraction { kind, day, slot } = retraction.body else { return false };
+        let Some(home) = self.find(retraction.home) else { return false };
+        let stated = self.stated.get(&Sequence { day, home, kind, slot });
+        stated.is_some_and(|stated| matches!(stated.content, Content::Vouch(_)))
+    }
+
     /// How many reports of a home stand.
     pub(crate) fn report_count(&self, home: HomeNo) -> u32 {
         if self.equivocates(home) { 0 } else { self.standing.get(&home).copied().unwrap_or(0) }

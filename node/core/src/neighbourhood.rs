@@ -56,6 +56,8 @@ pub(crate) struct Mesh {
     pub(crate) gossiped_on: GossipedOn,
     /// The day by which things expire, as exchanges were told.
     told_day: Option<Day>,
+    /// The graph of vouches is to be walked anew.
+    walk_due: bool,
     pub(crate) verifying: BTreeMap<JobId, Verifying>,
     /// Homes this one answers for that speak with two tongues.
     twisted: BTreeSet<HomeId>,
@@ -259,7 +261,11 @@ impl Node {
         self.drop_given_up();
         self.ranges.outdated(now);
         match (inserted, statement.body) {
-            (Inserted::Equivocation, _) | (Inserted::New, Body::Retraction { kind: Kind::Vouch, .. }) => self.walk(now),
+            (Inserted::Equivocation, _) => self.mesh.walk_due = true,
+            // What takes back no vouch that is known changes no way; a vouch that comes after it never counts.
+            (Inserted::New, Body::Retraction { kind: Kind::Vouch, .. }) => {
+                self.mesh.walk_due |= self.evidence.takes_back_a_vouch(statement);
+            }
             (Inserted::New, Body::Vouch(_)) => {
                 let who = self.evidence.number_of(statement.home);
                 match self.reach.grow(&self.evidence, self.own, who) {
@@ -271,11 +277,19 @@ impl Node {
                         self.release(now, &new);
                         self.tell_reached(new);
                     }
-                    None => self.walk(now),
+                    None => self.mesh.walk_due = true,
                 }
             }
             (Inserted::New, Body::Report { .. } | Body::Retraction { .. })
             | (Inserted::Known | Inserted::Surplus | Inserted::Excess | Inserted::Full, _) => {}
+        }
+    }
+
+    /// Walks the graph of vouches anew, if something has changed it: once for all that came together. A frame of an exchange
+    /// may hold 256 retractions, and a walk over a city takes milliseconds.
+    pub(crate) fn walk_if_due(&mut self, now: Now) {
+        if std::mem::take(&mut self.mesh.walk_due) {
+            self.walk(now);
         }
     }
 

@@ -7,6 +7,7 @@ use meerkat_protocols::{
     chance::Chance,
     home::{Card, HomeId},
     mail::Kept,
+    mesh,
     number::{Caller, Region},
     phone::Verstat,
     statement::{Read, Sealed},
@@ -202,6 +203,7 @@ impl Node {
         }
         self.look_at_clock(now);
         if unhurried {
+            self.walk_if_due(now);
             self.tick(now);
             self.tell_day(now);
             self.beat(now);
@@ -319,6 +321,10 @@ impl Node {
     }
 
     pub(crate) fn put(&mut self, output: Output) {
+        // Whom we trust, exchanges serve first.
+        if let Output::Order(mesh::Order::Trust { peer, score }) = &output {
+            self.out.push_back(Output::Notice(Notice::Trusted(*peer, *score > 0)));
+        }
         self.out.push_back(output);
     }
 

@@ -4,7 +4,7 @@
 //! two vouches away warm a block; each is put down to the home this one answers for through which it comes, and one such
 //! home makes no block hot, whoever stands behind it. All of it is read off the evidence, whatever the order it came in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use meerkat_numberlists::{RangeHeat, Tuning};
 use meerkat_protocols::{
@@ -52,11 +52,11 @@ impl Ranges {
         // Home, and through which of the homes that this one answers for it is known.
         let near: BTreeMap<HomeNo, u32> = graph.near().map(|(home, via)| (HomeNo(home), via)).collect();
         let since = Day(today.0.saturating_sub(WARM_DAYS));
+        // Each number once, however many homes name it: made-up homes may name one ten thousand times.
+        let numbers: BTreeSet<E164> = near.keys().flat_map(|home| evidence.unwanted_since(*home, since)).collect();
         let mut firsts: Vec<(Day, E164, u32)> = Vec::new();
-        for home in near.keys() {
-            for number in evidence.unwanted_since(*home, since) {
-                firsts.extend(first(evidence, &near, number).map(|(day, via)| (day, number, via)));
-            }
+        for number in numbers {
+            firsts.extend(first(evidence, &near, number).map(|(day, via)| (day, number, via)));
         }
         firsts.retain(|(day, ..)| (since..=today).contains(day));
         firsts.sort_unstable();

@@ -21,7 +21,13 @@ impl Trusted {
         let mut scores = self.scores();
         if score == 0 {
             scores.remove(&peer);
-        } else if scores.len() < MAX_PEERS || scores.contains_key(&peer) {
+        } else {
+            // Strangers that were caught at something are as many as they like to be; neighbours are few, and go first.
+            if scores.len() >= MAX_PEERS && !scores.contains_key(&peer) {
+                let worst = scores.iter().find(|(_, known)| **known < 0).map(|(peer, _)| *peer);
+                let Some(worst) = worst.filter(|_| score > 0) else { return };
+                scores.remove(&worst);
+            }
             scores.insert(peer, score);
         }
     }
@@ -61,5 +67,10 @@ mod tests {
         trusted.set(peer(0), 0);
         trusted.set(peer(MAX_PEERS), -5);
         assert_eq!((trusted.of(peer(0)), trusted.of(peer(MAX_PEERS))), (0, -5));
+        trusted.set(peer(MAX_PEERS + 1), -5);
+        assert_eq!(trusted.of(peer(MAX_PEERS + 1)), 0, "all room is taken");
+        trusted.set(peer(MAX_PEERS + 1), 100);
+        let newcomer = (trusted.of(peer(MAX_PEERS + 1)), trusted.of(peer(MAX_PEERS)));
+        assert_eq!(newcomer, (100, 0), "a neighbour takes the place of one that was caught");
     }
 }

@@ -75,9 +75,10 @@ impl<'a> View<'a> {
         self.inventory.len() + self.declined.map_or(0, Declined::len)
     }
 
-    /// How many ids must be gone through for [`Self::sketch`], but for the declined, which are few.
+    /// How many ids must be gone through for [`Self::sketch`].
     pub(crate) fn cost(self, scope: Scope, range: Range, salt: Salt) -> usize {
-        self.inventory.cost(scope, range, salt)
+        let declined = self.declined.map_or(0, |declined| (declined.len() >> range.bits()) + 1);
+        self.inventory.cost(scope, range, salt) + declined
     }
 
     /// The sketch of a part, as it is now.

@@ -40,6 +40,9 @@ const SMALL: usize = 4_096;
 const RECENT_DAYS: u16 = 7;
 /// Statements that one exchange may bring in vain, beyond those that are remembered: 10 MB.
 const MAX_IN_VAIN: usize = 65_536;
+/// How long an exchange with who is no contact may last. There are few places, and contacts need them; what came counts, and
+/// the next exchange goes on from there.
+const STRANGER_MS: u64 = 120_000;
 /// One exchange in so many begins under a salt that nobody can know (`design/reconcile.md`).
 const SALTED_ONE_IN: u64 = 16;
 
@@ -123,7 +126,9 @@ impl Exchanges {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<u64> {
         let fresh = self.fresh.front().map(|(due, ..)| *due);
-        let running = self.running.values().filter_map(Running::next_wakeup_ms).min();
+        let strangers = self.running.values().filter(|running| !self.peers.is_trusted(running.peer));
+        let ends = strangers.map(|running| running.since_ms + STRANGER_MS);
+        let running = self.running.values().filter_map(Running::next_wakeup_ms).chain(ends).min();
         let next = if self.may_open() { self.peers.next_due() } else { None };
         let told = self.changed.then(|| self.told_at_ms.map_or(0, |at| at + TOLD_EVERY_MS));
         [fresh, running, next, told].into_iter().flatten().min()
@@ -148,6 +153,7 @@ impl Exchanges {
                 self.peers.disconnected(peer);
                 self.changed = true;
             }
+            Notice::Trusted(peer, trusted) => self.peers.trust(peer, trusted),
             Notice::Day(day) => {
                 self.since = day.0.saturating_sub(u16::try_from(LIFETIME_DAYS).unwrap_or(u16::MAX));
                 self.peers.another_day();
@@ -330,12 +336,11 @@ impl Exchanges {
             Cut::Endless => {
                 self.peers.broke_off(&running, now_ms, spread, "there was more than one exchange may have");
             }
-            Cut::Malformed
-            | Cut::OutOfTurn
-            | Cut::Undecodable
-            | Cut::Overclaimed
-            | Cut::BrokenPromise
-            | Cut::Unasked => {
+            // An honest node whose card stalls, or cannot be read, breaks its promise too.
+            Cut::BrokenPromise => {
+                self.peers.rest_for(peers::EVERY_MS, running.peer, now_ms, "the peer did not send what it offered");
+            }
+            Cut::Malformed | Cut::OutOfTurn | Cut::Undecodable | Cut::Overclaimed | Cut::Unasked => {
                 self.peers.rest(running.peer, now_ms, "the peer does not keep to the rules of exchanges");
                 self.put(ExchangeOutput::News(ExchangeNews::Fault(running.peer, cut)));
             }
@@ -343,8 +348,11 @@ impl Exchanges {
     }
 
     fn check(&mut self, now_ms: u64) {
-        let late: Vec<_> =
-            self.running.iter().filter_map(|(exchange, running)| Some((*exchange, running.check(now_ms)?))).collect();
+        let late = |running: &Running| {
+            let long = now_ms >= running.since_ms + STRANGER_MS && !self.peers.is_trusted(running.peer);
+            running.check(now_ms).or_else(|| long.then_some(Cut::Slow))
+        };
+        let late: Vec<_> = self.running.iter().filter_map(|(e, running)| Some((*e, late(running)?))).collect();
         for (exchange, cut) in late {
             self.cut(now_ms, exchange, cut);
         }

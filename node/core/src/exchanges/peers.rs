@@ -1,6 +1,6 @@
 //! With whom to compare, and when.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use meerkat_protocols::{home::HomeId, mesh::Peer, statement::StatementId};
 use meerkat_reconcile::{Declined, Inventory, View};
@@ -60,7 +60,11 @@ pub(super) struct Counterpart {
     declined: Declined,
     /// More of it was no evidence here than is remembered.
     crowded: bool,
-    of_home: BTreeMap<HomeId, Vec<StatementId>>,
+    /// The same by the home that said it, and the home of each.
+    of_home: BTreeSet<(HomeId, StatementId)>,
+    home_of: BTreeMap<StatementId, HomeId>,
+    /// A contact's: it is served first.
+    trusted: bool,
     equal_at_ms: Option<u64>,
     brought: usize,
     given: usize,
@@ -112,10 +116,24 @@ impl Peers {
         self.connected_ones().map(|(_, counterpart)| counterpart.due_ms).min()
     }
 
-    /// Whose turn it is: of those that are due the one that has waited longest.
+    /// Whose turn it is: of those that are due a contact, else the one that has waited longest.
     pub(super) fn due(&self, now_ms: u64) -> Option<Peer> {
         let waiting = self.connected_ones().filter(|(_, counterpart)| counterpart.due_ms <= now_ms);
-        waiting.min_by_key(|(_, counterpart)| counterpart.due_ms).map(|(peer, _)| peer)
+        // Strangers may be many, and each may be slow: a contact never waits for them.
+        waiting.min_by_key(|(_, counterpart)| (!counterpart.trusted, counterpart.due_ms)).map(|(peer, _)| peer)
+    }
+
+    /// Whether the peer is a contact's.
+    pub(super) fn trust(&mut self, peer: Peer, trusted: bool) {
+        if let Some(counterpart) = self.known.get_mut(&peer) {
+            counterpart.trusted = trusted;
+        } else if trusted {
+            self.known.insert(peer, Counterpart { trusted, ..Counterpart::default() });
+        }
+    }
+
+    pub(super) fn is_trusted(&self, peer: Peer) -> bool {
+        self.known.get(&peer).is_some_and(|counterpart| counterpart.trusted)
     }
 
     /// What the next exchange of ours with it is about.
@@ -164,6 +182,7 @@ impl Peers {
         for counterpart in self.known.values_mut() {
             counterpart.declined = Declined::new();
             counterpart.of_home.clear();
+            counterpart.home_of.clear();
             counterpart.crowded = false;
         }
         self.declined = 0;
@@ -183,7 +202,8 @@ impl Peers {
             }
             if counterpart.declined.insert(*set, id.0) {
                 self.declined += 1;
-                counterpart.of_home.entry(*home).or_default().push(*id);
+                counterpart.of_home.insert((*home, *id));
+                counterpart.home_of.insert(*id, *home);
             }
         }
         true
@@ -192,9 +212,11 @@ impl Peers {
     /// Vouches lead to these homes now: what was declined of them is asked for again.
     pub(super) fn reached(&mut self, homes: &[HomeId], now_ms: u64) {
         for counterpart in self.known.values_mut() {
-            for id in homes.iter().filter_map(|home| counterpart.of_home.remove(home)).flatten() {
-                counterpart.declined.remove(&id.0);
-                counterpart.reached = true;
+            for home in homes {
+                let ends = (*home, StatementId([0; 32]))..=(*home, StatementId([u8::MAX; 32]));
+                let ids: Vec<StatementId> = counterpart.of_home.range(ends).map(|(_, id)| *id).collect();
+                counterpart.reached |= !ids.is_empty();
+                ids.iter().for_each(|id| counterpart.take_back(id));
             }
             if counterpart.reached && counterpart.due_ms != u64::MAX {
                 counterpart.due_ms = counterpart.due_ms.min(now_ms + SOON_MS).max(counterpart.resting_until_ms);
@@ -206,8 +228,9 @@ impl Peers {
     /// The peer lacks these: whatever of it was declined, it holds no longer.
     pub(super) fn asked_for(&mut self, peer: Peer, ids: &[[u8; 32]]) {
         if let Some(counterpart) = self.known.get_mut(&peer) {
-            let gone = ids.iter().filter(|id| counterpart.declined.remove(id)).count();
-            self.declined -= gone;
+            let before = counterpart.declined.len();
+            ids.iter().for_each(|id| counterpart.take_back(&StatementId(*id)));
+            self.declined -= before - counterpart.declined.len();
         }
     }
 
@@ -271,16 +294,29 @@ impl Peers {
         counterpart.due_ms = now_ms + wait_ms / 2 + spread % wait_ms;
     }
 
-    /// No exchange with this peer for a while.
+    /// No exchange with this peer for an hour.
     pub(super) fn rest(&mut self, peer: Peer, now_ms: u64, why: &'static str) {
+        self.rest_for(REST_MS, peer, now_ms, why);
+    }
+
+    /// No exchange with this peer for a while.
+    pub(super) fn rest_for(&mut self, ms: u64, peer: Peer, now_ms: u64, why: &'static str) {
         let Some(counterpart) = self.known.get_mut(&peer) else { return };
         counterpart.failure = Some(why);
-        counterpart.resting_until_ms = now_ms + REST_MS;
+        counterpart.resting_until_ms = now_ms + ms;
         counterpart.due_ms = counterpart.resting_until_ms;
     }
 }
 
 impl Counterpart {
+    /// It is no longer declined.
+    fn take_back(&mut self, id: &StatementId) {
+        if let Some(home) = self.home_of.remove(id) {
+            self.of_home.remove(&(home, *id));
+            self.declined.remove(&id.0);
+        }
+    }
+
     fn after(&mut self, stage: Stage) -> Stage {
         match stage {
             Stage::Vouches if self.reached && self.rounds < VOUCH_ROUNDS => {
@@ -340,6 +376,16 @@ mod tests {
     }
 
     #[test]
+    fn a_contact_comes_before_strangers_that_have_waited_longer() {
+        let mut peers = Peers::default();
+        peers.trust(peer(9), true);
+        (1..10).for_each(|n| peers.connected(peer(n), u64::from(n), 0));
+        assert_eq!(peers.due(100), Some(peer(9)));
+        peers.trust(peer(9), false);
+        assert_eq!(peers.due(100), Some(peer(1)));
+    }
+
+    #[test]
     fn attempts_in_vain_become_rare() {
         let mut peers = Peers::default();
         peers.connected(peer(1), 0, 0);
@@ -363,6 +409,10 @@ mod tests {
         }
         assert!(!peers.decline(peer(1), &unwanted(most, most + 1)), "its own share is full");
         assert!(!peers.decline(peer(5), &unwanted(0, 1)), "and so is the room of all");
+        let ids: Vec<[u8; 32]> = unwanted(0, 100).iter().map(|u| u.id.0).collect();
+        peers.asked_for(peer(1), &ids);
+        assert_eq!(peers.known[&peer(1)].of_home.len(), MAX_DECLINED - 100, "nothing is left of what is asked for");
+        assert!(peers.decline(peer(1), &unwanted(0, 100)), "and there is room again");
         let of_home = unwanted(0, most).iter().filter(|u| u.home == HomeId([7; 16])).count();
         peers.reached(&[HomeId([7; 16])], 0);
         assert_eq!(peers.declined, 4 * (MAX_DECLINED - of_home));

@@ -11,6 +11,7 @@ pub(super) type Went = Result<Step, Cut>;
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) peer: Peer,
+    pub(super) since_ms: u64,
     /// Of which stage, if we began it.
     pub(super) ours: Option<Stage>,
     /// New statements that are kept.
@@ -27,17 +28,17 @@ impl Running {
     /// Begins one; the frame is to be sent.
     pub(super) fn open(peer: Peer, stage: Stage, view: View<'_>, opening: Opening, now_ms: u64) -> (Self, Vec<u8>) {
         let (session, first) = Session::open(view, opening, now_ms);
-        let running = Self { bytes: first.len() as u64, ..Self::of(peer, Some(stage), session) };
+        let running = Self { bytes: first.len() as u64, ..Self::of(peer, Some(stage), session, now_ms) };
         (running, first)
     }
 
     /// Answers one.
     pub(super) fn answer(peer: Peer, since: u16, now_ms: u64) -> Self {
-        Self::of(peer, None, Session::answer(since, now_ms))
+        Self::of(peer, None, Session::answer(since, now_ms), now_ms)
     }
 
-    fn of(peer: Peer, ours: Option<Stage>, session: Session) -> Self {
-        Self { peer, ours, brought: 0, in_vain: 0, given: 0, bytes: 0, came: 0, session }
+    fn of(peer: Peer, ours: Option<Stage>, session: Session, since_ms: u64) -> Self {
+        Self { peer, since_ms, ours, brought: 0, in_vain: 0, given: 0, bytes: 0, came: 0, session }
     }
 
     pub(super) fn frame(&mut self, view: View<'_>, data: &[u8], now_ms: u64) -> Went {

@@ -26,6 +26,8 @@ pub enum Notice {
     Connected(Peer),
     /// A peer is gone.
     Disconnected(Peer),
+    /// Whether the peer is a contact's.
+    Trusted(Peer, bool),
     /// The day by which things expire.
     Day(Day),
     /// Vouches lead to these homes now, and did not before: what was declined of them may be wanted.
