@@ -100,6 +100,12 @@ async function byInvite(host, guest) {
   }
   await look(host, "joined");
   await look(guest, "guest");
+  // What was read can be put away; the neighbours stay.
+  for (const told of [joined, guest.getByRole("status", { name: "How far it is" })]) {
+    await told.getByRole("button", { name: "Dismiss" }).click();
+    await told.waitFor({ state: "detached" });
+  }
+  await host.getByRole("row").filter({ hasText: "Anna" }).first().waitFor();
 }
 
 async function byWords(host, near) {
