@@ -228,6 +228,15 @@ impl Node {
         known
     }
 
+    /// A home is answered for no more: the invite that brought it in would let it in again as one that lost the answer.
+    pub(crate) fn drop_invites_used_by(&mut self, home: HomeId) {
+        let by_it = |invite: &Issued| invite.used.is_some_and(|(guest, _)| guest == home);
+        let used: Vec<TicketId> = self.invites.issued.iter().filter(|(_, i)| by_it(i)).map(|(id, _)| *id).collect();
+        for id in used {
+            self.drop_invite(id);
+        }
+    }
+
     /// Ends what is over.
     pub(crate) fn end_invites(&mut self, now: Now) {
         if self.invites.due_ms().is_none_or(|due| now.mono_ms < due) {

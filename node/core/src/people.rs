@@ -220,6 +220,7 @@ impl Node {
             self.say(None, day, Body::Retraction { kind: Kind::Vouch, day: of, slot }, told)?;
         }
         self.say(Some(id), day, Body::Retraction { kind: Kind::Vouch, day: last.0, slot: last.1 }, told)?;
+        self.drop_invites_used_by(home);
         if self.names.contains_key(&home) {
             self.edit(None, Edit::ForgetNeighbour(home))?;
         }

@@ -123,6 +123,25 @@ fn an_invite_counts_once_and_a_lost_answer_is_given_again() {
 }
 
 #[test]
+fn who_is_answered_for_no_more_does_not_come_back_by_its_used_invite() {
+    let mut lane = Lane::new(3);
+    let [used, other] = [1, 2].map(|guest| {
+        let made = invite(&mut lane, 0, true);
+        assert!(join(&mut lane, guest, &made.ticket.to_string(), true).is_ok());
+        made
+    });
+    assert_eq!(lane.at(0).ask(Command::Unvouch(home(1))), Some(Ok(Reply::Unvouched(home(1)))));
+    lane.run();
+    let denied = Word::Denied(Denial::NoSuchInvite);
+    assert_eq!(says(&mut lane, 1, 0, RequestKind::Join, &join_word(&used, 1)), denied);
+    assert_eq!(vouched(&mut lane, 0), [("Anna".to_owned(), home(2))]);
+    assert_eq!(lane.at(0).invites.keys().copied().collect::<Vec<_>>(), [other.id], "gone on disk too");
+    let again = lane.at(0).restarted();
+    lane.worlds[0] = again;
+    assert_eq!(says(&mut lane, 1, 0, RequestKind::Join, &join_word(&used, 1)), denied);
+}
+
+#[test]
 fn a_join_is_worth_nothing_to_another_peer_home_or_ticket() {
     let mut lane = Lane::new(4);
     let made = invite(&mut lane, 0, true);
