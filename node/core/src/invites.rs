@@ -277,18 +277,25 @@ impl Node {
             return Err(Denial::NoSuchInvite);
         }
         let own = self.identity.about.peer;
-        let invite = self.invites.issued.values_mut().find(|invite| invite.code(now).is_some());
-        let code = invite.and_then(|invite| invite.code.as_mut()).ok_or(Denial::NoSuchInvite)?;
-        if proof != code_proof(&code.key, from, own, Side::Guest) {
-            code.tries_left -= 1;
-            if code.tries_left == 0 {
-                self.put(Output::Event(Event::InvitesChanged));
-            }
+        let open = self.invites.issued.iter().find_map(|(id, invite)| Some((*id, invite.code(now)?.key)));
+        let (id, key) = open.ok_or(Denial::NoSuchInvite)?;
+        if proof != code_proof(&key, from, own, Side::Guest) {
+            self.miss_code(id);
             return Err(Denial::NoSuchInvite);
         }
-        let answer = code_proof(&code.key, from, own, Side::Host);
+        let answer = code_proof(&key, from, own, Side::Host);
         let (_, record) = self.contacts.own().ok_or(Denial::NotNow)?;
         Ok(Word::Opened(answer, record.clone()))
+    }
+
+    /// A short code was guessed at in vain.
+    fn miss_code(&mut self, id: TicketId) {
+        let code = self.invites.issued.get_mut(&id).and_then(|invite| invite.code.as_mut());
+        let Some(code) = code.filter(|code| code.tries_left > 0) else { return };
+        code.tries_left -= 1;
+        if code.tries_left == 0 {
+            self.put(Output::Event(Event::InvitesChanged));
+        }
     }
 
     /// A guest with an invite: checked, the cheap questions first, and taken in.
@@ -320,6 +327,9 @@ impl Node {
         };
         let pair = self.pair_with(from, contact.home());
         if proof != pair.proof(&key, ticket.unwrap_or(BY_CODE)) {
+            if ticket.is_none() {
+                self.miss_code(id);
+            }
             return Err(Denial::WrongProof);
         }
         if self.contacts.own().is_none() {
@@ -332,6 +342,10 @@ impl Node {
     fn invite_meant(&self, now: Now, from: Peer, ticket: Option<TicketId>) -> Result<TicketId, Denial> {
         if let Some(id) = ticket {
             return Ok(id);
+        }
+        // Or a code could be guessed at from anywhere, past the knock.
+        if !self.is_at_hand(from) {
+            return Err(Denial::NoSuchInvite);
         }
         let by_this_guest = |invite: &Issued| invite.used.is_some_and(|(_, peer)| peer == from);
         let meant = |invite: &&Issued| invite.code(now).is_some() || (invite.code.is_some() && by_this_guest(invite));

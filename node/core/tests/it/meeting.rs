@@ -346,6 +346,27 @@ fn a_code_ends_after_ten_minutes_and_works_for_nobody_from_afar_or_in_anothers_n
     assert_eq!(says(&mut lane, 1, 0, RequestKind::Join, &knock(1)), no);
 }
 
+#[test]
+fn a_join_by_code_without_a_knock_is_held_to_the_same_network_and_the_same_five_tries() {
+    let mut lane = Lane::new(3);
+    let made = invite(&mut lane, 0, true);
+    let (code, _) = made.code.expect("a code");
+    let by = |key: [u8; 32], n: u16| {
+        let pair = Pair { guest: (peer(n), home(n)), host: (peer(0), home(0)) };
+        Word::Join(None, pair.proof(&key, TicketId([0; 16])), record(n, n))
+    };
+    let (wrong, denied) = (Word::Denied(Denial::WrongProof), Word::Denied(Denial::NoSuchInvite));
+    assert_eq!(says(&mut lane, 2, 0, RequestKind::Join, &by(code.key(), 2)), denied, "not connected from nearby");
+    lane.connect(1, 0, Found::Nearby);
+    for n in 0..5 {
+        assert!(invites(&mut lane, 0)[0].code.is_some(), "after {n}");
+        assert_eq!(says(&mut lane, 1, 0, RequestKind::Join, &by([n; 32], 1)), wrong);
+    }
+    assert_eq!(invites(&mut lane, 0)[0].code, None);
+    assert_eq!(says(&mut lane, 1, 0, RequestKind::Join, &by(code.key(), 1)), denied);
+    assert_eq!(vouched(&mut lane, 0), []);
+}
+
 fn meetings(lane: &mut Lane, n: u16) -> Option<(MeetingStage, Option<String>)> {
     let world = lane.at(n);
     let all = world.engine.snapshot(world.now).meetings;
