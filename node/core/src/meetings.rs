@@ -25,6 +25,8 @@ use crate::{
 
 /// How long two people may take to compare four words.
 const MEETING_MS: u64 = 300_000;
+/// How long after a beginning that was not gone on with the same peer may begin again.
+const AGAIN_MS: u64 = 60_000;
 /// Meetings at once: more than screens show.
 const MAX_MEETINGS: usize = 4;
 /// What one peer may ask in a minute: a meeting has three questions.
@@ -207,6 +209,9 @@ impl Node {
     }
 
     fn begun(&mut self, now: Now, from: Peer, commitment: Proof) -> Word {
+        if self.has_tried(now, from) {
+            return Word::Denied(Denial::NotNow);
+        }
         let open = self.meetings.all.get(&from).filter(|meeting| meeting.stage.runs());
         // Both may begin at once: then that of the lower peer counts, on both sides.
         let crossing = open.is_some_and(|meeting| meeting.ours && meeting.words.is_none());
@@ -216,6 +221,19 @@ impl Node {
             return Word::Denied(Denial::NotNow);
         }
         Word::Drawn(self.begin_meeting(now, from, Some(commitment)))
+    }
+
+    /// Whether this peer began, was told our number, and would now rather begin anew than show its own. It had its one try
+    /// at the words; that it missed is to be seen here before it has another.
+    fn has_tried(&mut self, now: Now, from: Peer) -> bool {
+        let theirs = |m: &&mut Meeting| !m.ours && m.words.is_none();
+        let Some(meeting) = self.meetings.all.get_mut(&from).filter(theirs) else { return false };
+        if meeting.stage.runs() {
+            meeting.until_ms = now.mono_ms + MEETING_MS;
+            self.break_off(from, "The other node began a second time before the words were made. Nobody was let in.");
+            return true;
+        }
+        now.mono_ms + MEETING_MS < meeting.until_ms + AGAIN_MS
     }
 
     fn revealed(&mut self, from: Peer, nonce: Nonce) -> Word {

@@ -464,3 +464,30 @@ fn who_is_not_nearby_and_who_does_not_stand_by_its_word_is_not_met() {
     assert!((0..20).any(|_| says(&mut lane, 2, 0, meet, &Word::Here(1)) == Word::Denied(Denial::NotNow)));
     assert_eq!(vouched(&mut lane, 0), []);
 }
+
+#[test]
+fn who_withholds_its_number_to_draw_another_of_ours_is_refused_and_seen() {
+    let mut lane = Lane::new(2);
+    lane.connect(1, 0, Found::Nearby);
+    let meet = RequestKind::Meet;
+    let nonce = Nonce([1; 16]);
+    let begin = Word::Begin(nonce.commitment(peer(1), peer(0)));
+    let denied = Word::Denied(Denial::NotNow);
+    for again in [&begin, &Word::Cancel, &Word::Reveal(Nonce([2; 16]))] {
+        assert!(matches!(says(&mut lane, 1, 0, meet, &begin), Word::Drawn(_)), "an honest peer tries again later");
+        says(&mut lane, 1, 0, meet, again);
+        assert_eq!(says(&mut lane, 1, 0, meet, &begin), denied);
+        assert!(matches!(meetings(&mut lane, 0), Some((MeetingStage::Failed(_), None))));
+        assert_eq!(says(&mut lane, 1, 0, meet, &Word::Reveal(nonce)), denied);
+        lane.pass(59_000);
+        assert_eq!(says(&mut lane, 1, 0, meet, &begin), denied);
+        assert!(matches!(meetings(&mut lane, 0), Some((MeetingStage::Failed(_), None))));
+        lane.pass(1_000);
+    }
+    // The person here need not wait.
+    assert!(matches!(says(&mut lane, 1, 0, meet, &begin), Word::Drawn(_)));
+    says(&mut lane, 1, 0, meet, &Word::Cancel);
+    assert!(lane.at(0).ask(Command::Meet(peer(1))).is_some_and(|r| r.is_ok()));
+    lane.run();
+    assert_eq!(meetings(&mut lane, 0).map(|m| m.0), Some(MeetingStage::Comparing));
+}
