@@ -173,9 +173,14 @@ impl Node {
         (peer, same, name): (Peer, bool, String),
     ) -> Result<(), Refusal> {
         let own = self.contacts.own().map(|(_, record)| record.clone()).ok_or(Refusal::Busy)?;
-        let comparing =
-            self.meetings.all.get_mut(&peer).filter(|meeting| meeting.words.is_some() && meeting.stage.runs());
+        let comparing = self.meetings.all.get(&peer).filter(|meeting| meeting.words.is_some() && meeting.stage.runs());
         let meeting = comparing.ok_or(Refusal::NoSuchMeeting)?;
+        let theirs = meeting.theirs.as_ref().or(self.contacts.of_peer(peer)).map(Contact::home);
+        // An invite made while the words were read may hold back the last vouch.
+        if same && !theirs.is_some_and(|home| self.vouched().contains(&home)) {
+            self.check_vouches(now)?;
+        }
+        let Some(meeting) = self.meetings.all.get_mut(&peer) else { return Err(Refusal::NoSuchMeeting) };
         if same {
             meeting.confirmed = Some(name);
             meeting.stage = MeetingStage::Waiting;
@@ -267,10 +272,12 @@ impl Node {
     fn finish_meeting(&mut self, now: Now, peer: Peer) {
         let Some(meeting) = self.meetings.all.get(&peer).filter(|m| m.stage == MeetingStage::Waiting) else { return };
         let (Some(name), Some(contact)) = (meeting.confirmed.clone(), meeting.theirs.clone()) else { return };
-        if self.take_in(now, contact, &name, Then::Met(peer)).is_err() {
+        // Once more: an invite may have been made since the person here confirmed.
+        let room = if self.vouched().contains(&contact.home()) { Ok(()) } else { self.check_vouches(now) };
+        if room.and_then(|()| self.take_in(now, contact, &name, Then::Met(peer))).is_err() {
             self.break_off(
                 peer,
-                "This home can answer for nobody now: twelve vouches are used, or the clock is not set.",
+                "This home can answer for nobody now: twelve vouches are used or held back for invites, or the clock is not set.",
             );
         }
     }

@@ -491,3 +491,33 @@ fn who_withholds_its_number_to_draw_another_of_ours_is_refused_and_seen() {
     lane.run();
     assert_eq!(meetings(&mut lane, 0).map(|m| m.0), Some(MeetingStage::Comparing));
 }
+
+#[test]
+fn a_meeting_takes_no_vouch_that_is_held_back_for_an_invite() {
+    let almost_full = || {
+        let mut lane = comparing();
+        for n in 100..111 {
+            assert!(lane.at(0).vouch(n).is_ok());
+        }
+        lane
+    };
+    // Made while the words are read: the person is told, and may take the invite back.
+    let mut lane = almost_full();
+    let made = invite(&mut lane, 0, true);
+    assert_eq!(confirm(&mut lane, 0, 1, true), Some(Err(Refusal::VouchesHeldBack(1))));
+    assert_eq!(meetings(&mut lane, 0).map(|m| m.0), Some(MeetingStage::Comparing));
+    assert_eq!(lane.at(0).ask(Command::RevokeInvite(made.id)), Some(Ok(Reply::Saved)));
+    assert!(confirm(&mut lane, 0, 1, true).is_some_and(|r| r.is_ok()));
+    // Made while the other is waited for: the invite was promised a vouch, the meeting was not.
+    let kept = invite(&mut lane, 0, true);
+    assert!(confirm(&mut lane, 1, 0, true).is_some_and(|r| r.is_ok()));
+    assert!(matches!(meetings(&mut lane, 0), Some((MeetingStage::Failed(_), None))));
+    assert_eq!(vouched(&mut lane, 0).len(), 11);
+    assert!(matches!(says(&mut lane, 2, 0, RequestKind::Join, &join_word(&kept, 2)), Word::Welcome(_, true)));
+    // Who is answered for already needs no vouch more.
+    let mut lane = almost_full();
+    assert!(lane.at(0).vouch(1).is_ok());
+    assert!(confirm(&mut lane, 1, 0, true).is_some_and(|r| r.is_ok()));
+    assert!(confirm(&mut lane, 0, 1, true).is_some_and(|r| r.is_ok()));
+    assert_eq!(meetings(&mut lane, 0).map(|m| m.0), Some(MeetingStage::Met));
+}
