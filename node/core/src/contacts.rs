@@ -29,6 +29,8 @@ use crate::{
 pub(crate) const MAX_NODES: usize = 8;
 /// Greetings and records of one peer in a minute: it sends two when it connects and one when its addresses change.
 const MAX_RECORDS_A_MINUTE: u32 = 12;
+/// How long a newer record of a contact may wait for the disk: if it is lost, the next beat shows that ours is old.
+const RENEWED_WITHIN: Urgency = Urgency::Within(60_000);
 /// What we think of a contact, for the network: it ranks above strangers and may use our relay.
 const TRUST: i16 = 100;
 
@@ -163,6 +165,7 @@ impl Node {
     /// A peer answered our greeting or our record.
     pub(crate) fn record_answered(&mut self, now: Now, from: Peer, payload: &[u8]) {
         if let Ok(Word::Record(signed)) = Word::decode(payload)
+            && self.contacts.pace.allows(now, from, MAX_RECORDS_A_MINUTE)
             && self.take_record(now, from, signed)
         {
             self.tell_record(from);
@@ -193,10 +196,13 @@ impl Node {
         }
     }
 
-    /// A contact has a record of us that is not the newest, or we have such a one of it.
-    pub(crate) fn refresh_record(&mut self, peer: Peer) {
-        self.contacts.told.remove(&peer);
-        self.tell_record(peer);
+    /// A contact has a record of us that is not the newest, or we have such a one of it. It may say so of every beat, so
+    /// it counts as if it had asked.
+    pub(crate) fn refresh_record(&mut self, now: Now, peer: Peer) {
+        if self.contacts.pace.allows(now, peer, MAX_RECORDS_A_MINUTE) {
+            self.contacts.told.remove(&peer);
+            self.tell_record(peer);
+        }
     }
 
     /// Takes in what a peer says of itself, if it is its own word and of a home this one answers for.
@@ -205,11 +211,12 @@ impl Node {
         if contact.peer() != from || !self.answers_for(contact.home()) {
             return false;
         }
-        self.keep_contact(now, contact)
+        let known = self.contacts.of_peer(from).is_some();
+        self.keep_contact(now, contact, if known { RENEWED_WITHIN } else { Urgency::Now })
     }
 
     /// Keeps a contact whose home this one answers for; `false` if that home has too many nodes.
-    pub(crate) fn keep_contact(&mut self, now: Now, mut contact: Contact) -> bool {
+    pub(crate) fn keep_contact(&mut self, now: Now, mut contact: Contact, urgency: Urgency) -> bool {
         let (peer, home) = (contact.peer(), contact.home());
         let before = self.contacts.of_peer(peer);
         if before.is_none() && self.contacts.of_home(home).count() >= MAX_NODES {
@@ -221,7 +228,7 @@ impl Node {
         }
         if !same {
             self.contacts.by_peer.insert(peer, contact.clone());
-            self.put(Output::Write(Write::Contact(Box::new(contact)), Urgency::Now));
+            self.put(Output::Write(Write::Contact(Box::new(contact)), urgency));
             self.put(Output::AfterCommit(Promise::Event(Event::ContactChanged(home))));
             self.seek(peer);
             self.mail_connected(now, peer);

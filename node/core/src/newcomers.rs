@@ -18,6 +18,7 @@ use crate::{
     event::Event,
     joins::JoinId,
     node::Node,
+    output::Urgency,
     vouches::MAX_VOUCHES,
 };
 
@@ -82,7 +83,8 @@ impl Node {
     /// The vouch for a home is signed and on its way to the disk.
     pub(crate) fn taken_in(&mut self, now: Now, home: HomeId) {
         let Some((contact, thens)) = self.newcomers.remove(&home) else { return };
-        self.keep_contact(now, contact);
+        // Somebody waits to be told that it is on disk.
+        self.keep_contact(now, contact, Urgency::Now);
         for then in thens {
             match then {
                 Then::Welcome(inbound) => self.welcome(inbound, true),

@@ -101,7 +101,7 @@ impl Node {
         let Ok(Word::Here(sequence)) = Word::decode(payload) else { return false };
         let Some(contact) = self.contacts.of_peer(from) else { return false };
         if contact.record.sequence != sequence {
-            self.refresh_record(from);
+            self.refresh_record(now, from);
         }
         self.heard_from(now, from);
         true
