@@ -226,7 +226,10 @@ impl Node {
         if let Some(before) = before.filter(|before| before.home() == home) {
             contact.since = before.since;
         }
-        if !same {
+        if same {
+            // The network may think ill of it since a fault: it has shown again who it is.
+            self.put(Output::Order(Order::Trust { peer, score: TRUST }));
+        } else {
             self.contacts.by_peer.insert(peer, contact.clone());
             self.put(Output::Write(Write::Contact(Box::new(contact)), urgency));
             self.put(Output::AfterCommit(Promise::Event(Event::ContactChanged(home))));

@@ -1,11 +1,11 @@
 //! How nodes of homes that answer for each other get to know each other, and who does not.
 
-use meerkat_core::{Command, Event, Reply};
+use meerkat_core::{Command, Event, Input, Reply};
 use meerkat_protocols::{
     contact::{About, NodeRecord, SignedRecord},
     home::NodeNumber,
     meeting::Word,
-    mesh::{Found, RequestKind},
+    mesh::{self, Found, InboundRef, Order, RequestKind},
 };
 
 use crate::{lane::*, world::*};
@@ -165,7 +165,7 @@ fn a_new_address_reaches_the_contacts_at_once() {
     lane.connect(0, 1, Found::Nearby);
     let address = "/ip4/203.0.113.9/tcp/4787".to_owned();
     let event = meerkat_protocols::mesh::Event::Listening { address: format!("{address}/p2p/12D3own") };
-    lane.at(1).input(meerkat_core::Input::Network(event));
+    lane.at(1).input(Input::Network(event));
     lane.run();
     let is_new =
         |(from, to, addresses): &(u16, _, Vec<String>)| (*from, *to) == (0, peer(1)) && addresses[0] == address;
@@ -211,4 +211,18 @@ fn a_contact_that_never_stops_renewing_itself_is_asked_and_written_at_our_pace()
     assert_eq!(lane.at(0).batches.len(), batches, "no commit of its own for each");
     lane.pass(60_000);
     assert_eq!(lane.at(0).batches.len(), batches + 1);
+}
+
+#[test]
+fn a_contact_is_believed_again_with_every_record_that_is_accepted() {
+    let mut world = World::answering_for(0, &[1]);
+    let data = said(RequestKind::Record, &Word::Record(record(1, 1, 1)));
+    let mut trusts = |n: u16| {
+        let from = world.orders.len();
+        let (inbound, data) = (InboundRef(u64::from(n)), data.clone());
+        world.input(Input::Network(mesh::Event::Request { from: peer(1), inbound, data }));
+        let trusted = |order: &Order| matches!(order, Order::Trust { peer: p, score: 100 } if *p == peer(1));
+        world.orders[from..].iter().filter(|order| trusted(order)).count()
+    };
+    assert_eq!([trusts(0), trusts(1), trusts(2)], [1, 1, 1], "the same record too");
 }
