@@ -127,11 +127,15 @@ impl Invites {
 }
 
 impl Node {
-    /// Takes back the invites that the store kept. One made while the clock was not set, or found while it is not, ends
-    /// when its whole time has passed again at the latest.
+    /// Takes back the invites that the store kept. One made while the clock was not set bears no end, so nobody knows how
+    /// much of its time is left: it is over. One found while the clock is not set lasts a day at most.
     pub(crate) fn restore_invites(&mut self, now: Now, invites: Vec<Invite>) {
         for Invite { ticket: signed, name, used } in invites.into_iter().take(MAX_KEPT) {
             let Ok(ticket) = signed.open() else { continue };
+            if ticket.expires.is_none() {
+                self.put(Output::Write(Write::DropInvite(signed.id()), Urgency::Now));
+                continue;
+            }
             let left = ticket.expires.zip(now.wall.and_then(|wall| u64::try_from(wall).ok()));
             let left_s =
                 left.map_or(86_400, |(ends, wall)| ends.saturating_sub(wall).min(u64::from(*LIFETIME_S.end())));

@@ -214,6 +214,23 @@ fn an_invite_ends_by_its_time_by_a_word_and_by_no_restart() {
 }
 
 #[test]
+fn an_invite_made_without_a_clock_does_not_begin_anew_with_each_start() {
+    let mut lane = Lane::new(2);
+    let dated = invite(&mut lane, 0, false);
+    let wall = lane.at(0).now.wall.take();
+    let command = Command::Invite { name: "Anna".into(), vouches: false, lifetime_s: 300 };
+    assert!(matches!(lane.at(0).ask(command), Some(Ok(Reply::Invited(_)))));
+    assert_eq!((invites(&mut lane, 0).len(), lane.at(0).invites.len()), (2, 2));
+    for wall in [None, wall] {
+        lane.at(0).now.wall = wall;
+        let again = lane.at(0).restarted();
+        lane.worlds[0] = again;
+        assert_eq!(invites(&mut lane, 0).iter().map(|i| i.id).collect::<Vec<_>>(), [dated.id]);
+        assert_eq!(lane.at(0).invites.len(), 1, "on disk too");
+    }
+}
+
+#[test]
 fn each_open_invite_holds_a_vouch_back_and_twelve_is_all_there_are() {
     let mut lane = Lane::new(2);
     for n in 100..109 {
