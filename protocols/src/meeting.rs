@@ -122,10 +122,12 @@ pub enum Denial {
     BadRecord,
     /// The person there said no, or did not answer.
     Declined,
+    /// The home has made all the vouches of this day.
+    NoVouchToday,
 }
 
 impl Denial {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::NoSuchInvite,
         Self::Expired,
         Self::Used,
@@ -134,6 +136,7 @@ impl Denial {
         Self::NotNow,
         Self::BadRecord,
         Self::Declined,
+        Self::NoVouchToday,
     ];
 
     fn code(self) -> u8 {

@@ -400,6 +400,7 @@ impl Node {
 fn denial(why: &Refusal) -> Denial {
     match why {
         Refusal::TooManyVouches(_) | Refusal::VouchesHeldBack(_) => Denial::NoVouchLeft,
+        Refusal::NoSlotLeft(_) => Denial::NoVouchToday,
         Refusal::OwnInvite => Denial::BadRecord,
         _ => Denial::NotNow,
     }

@@ -87,6 +87,11 @@ pub enum JoinTrouble {
     /// Twelve vouches are used there.
     #[error("your neighbour answers for twelve homes, which is all a home may: they have to remove one first")]
     NoVouchLeft,
+    /// The vouches of this day are made there.
+    #[error(
+        "your neighbour has made all the vouches that a home may make in a day: try again tomorrow with the same invite if it is still open then, or ask for a new one (days change at midnight UTC)"
+    )]
+    NoVouchToday,
     /// The other node cannot now.
     #[error("the inviting node cannot do this now: its clock may not be set. Try again in a minute")]
     NotNow,
@@ -109,6 +114,7 @@ impl From<Denial> for JoinTrouble {
             Denial::Used => Self::Used,
             Denial::WrongProof => Self::WrongProof,
             Denial::NoVouchLeft => Self::NoVouchLeft,
+            Denial::NoVouchToday => Self::NoVouchToday,
             Denial::NotNow => Self::NotNow,
             Denial::BadRecord => Self::NotUnderstood,
             Denial::Declined => Self::Declined,

@@ -277,6 +277,23 @@ fn a_guest_is_turned_away_when_twelve_vouches_are_used_after_all() {
 }
 
 #[test]
+fn a_guest_is_told_when_the_vouches_of_the_day_are_made() {
+    let mut lane = Lane::new(2);
+    for n in 100..112 {
+        assert!(lane.at(0).vouch(n).is_ok());
+    }
+    assert!(lane.at(0).ask(Command::Unvouch(home(100))).is_some_and(|r| r.is_ok()));
+    let made = invite(&mut lane, 0, true);
+    assert!(join(&mut lane, 1, &made.ticket.to_string(), true).is_ok());
+    assert_eq!(trouble(&mut lane, 1), JoinTrouble::NoVouchToday);
+    assert!(joined(&mut lane, 1).stage.words().contains("tomorrow"));
+    assert_eq!(invites(&mut lane, 0)[0].used, None);
+    lane.at(0).set_day(TODAY + 1);
+    assert!(join(&mut lane, 1, &made.ticket.to_string(), true).is_ok());
+    assert_eq!(joined(&mut lane, 1).stage, JoinStage::Joined { theirs: true, ours: true });
+}
+
+#[test]
 fn who_cannot_be_reached_is_given_up_with_words_and_reached_later_with_the_same_invite() {
     let mut lane = Lane::new(2);
     let made = invite(&mut lane, 0, true);
