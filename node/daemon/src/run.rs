@@ -33,8 +33,8 @@ const PHONE_QUEUE: usize = 1_024;
 const COMMAND_QUEUE: usize = 256;
 /// Waiting places for what the engine orders.
 const ORDER_QUEUE: usize = 1_024;
-/// Waiting places for what exchanges report: two frames of each that may be under way.
-const NEWS_QUEUE: usize = 8;
+/// Waiting places for what exchanges report: four frames of each that may be under way.
+const NEWS_QUEUE: usize = 16;
 /// Event ids taken for one run: at 50 calls a second and three events a call they last for nine weeks, and 2^64 for
 /// 10^13 starts.
 const EVENTS_A_RUN: u64 = 1_000_000_000;

@@ -21,9 +21,9 @@ use crate::streams::{Door, Wish};
 const MAX_EXCHANGES: usize = 4;
 /// Of these, begun by others: one place is always left for ours.
 const MAX_THEIRS: usize = 3;
-/// Frames of ours that wait for one peer. A side has six under way at most: the end of one range and the question about the
-/// next, two of what was missing, and its word on two that came.
-const FRAME_QUEUE: usize = 8;
+/// Frames of ours that wait for one peer. A side has ten under way at most: the end of one range and the question about the
+/// next, four of what was missing, and its word on four that came.
+const FRAME_QUEUE: usize = 12;
 /// For the peer to agree on a stream, to send the next frame, or to take one: twice what an exchange itself allows, which
 /// knows better what it waits for.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -10,8 +10,8 @@ use crate::promises::Promises;
 use crate::responder::Responder;
 use crate::view::View;
 
-/// Frames of bodies on their way or in the other side's hands: one is dealt with while the next one travels.
-const WINDOW: usize = 2;
+/// Frames of bodies on their way or in the other side's hands: one travels, one is checked, one is written, one is answered for.
+const WINDOW: usize = 4;
 /// To verify and store a frame of bodies on a slow machine.
 const TAKEN_MS: u64 = 60_000;
 /// Short ids a peer may offer in one exchange: a country's evidence, 12 MiB.
