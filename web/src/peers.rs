@@ -296,7 +296,8 @@ mod tests {
         assert_eq!(meant(&peer_id(peer(5))), Ok(peer(5)));
         assert_eq!(meant(&peer_id(peer(1))[..20]), Ok(peer(1)));
         assert_eq!(meant("Ben"), Err("ambiguous".into()));
-        for nobody in ["", "An", "12D3KooW", "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"] {
+        assert_eq!(meant("An"), Ok(peer(2)), "the beginning of a name");
+        for nobody in ["", "Nobody", "12D3KooW", "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"] {
             assert_eq!(meant(nobody), Err("not_a_peer".into()), "{nobody}");
         }
     }

@@ -162,7 +162,8 @@ fn join(Join { reports, per_home }: Join) -> Value {
     let long = Duration::from_secs(1_800);
     let neighbour = Daemon::start(Setup { data: Some(data), ..Setup::default() });
     let held = |daemon: &Daemon| daemon.get("/api/v1/summary")["statements"].as_u64().expect("a count");
-    let all = held(&neighbour);
+    // It is ready before its statements are back.
+    let all = until_within(long, "the neighbour's statements", || Some(held(&neighbour)).filter(|n| *n > reports));
     let card = neighbour.get("/api/v1/node")["card"].clone();
     let address = until("an address", || neighbour.get("/api/v1/peers")["listening"][0].as_str().map(str::to_owned));
     let home = Daemon::start(Setup { peers: vec![address], ..Setup::default() });

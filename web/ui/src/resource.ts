@@ -67,6 +67,22 @@ export function useResource<T>(
   }, [key, round]);
 
   const reload = useCallback(() => setRound((n) => n + 1), []);
+  useEvents(reload, latest, underWay);
+
+  const poll = useCallback(() => {
+    if (!document.hidden && !underWay.current.loading) reload();
+  }, [reload]);
+  const set = useCallback((data: T) => setState({ key, data }), [key]);
+  const own = state.key === key ? state : { key };
+  return { data: own.data, problem: own.problem, reload, poll, set };
+}
+
+/** Calls `reload` after events under the topics, or has it done after what is under way. */
+function useEvents(
+  reload: () => void,
+  latest: { readonly current: { topics: readonly string[] } },
+  underWay: { readonly current: { loading: boolean; stale: boolean } },
+): void {
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const offEvent = onEvent((event) => {
@@ -83,14 +99,7 @@ export function useResource<T>(
       offEvent();
       offRefetch();
     };
-  }, [reload]);
-
-  const poll = useCallback(() => {
-    if (!document.hidden && !underWay.current.loading) reload();
-  }, [reload]);
-  const set = useCallback((data: T) => setState({ key, data }), [key]);
-  const own = state.key === key ? state : { key };
-  return { data: own.data, problem: own.problem, reload, poll, set };
+  }, [reload, latest, underWay]);
 }
 
 /** Whether an event type falls under a topic. */

@@ -13,9 +13,10 @@ pub(super) const EVERY_MS: u64 = 300_000;
 /// After a peer has connected, or something came that others may lack: soon, and not all at once.
 pub(super) const SOON_MS: u64 = 2_000;
 /// After a failed one, doubling up to the second figure.
-const RETRY_MS: (u64, u64) = (2_000, 600_000);
-/// Between the stages of a first meeting: the stream of the last one is closed by then on both sides.
-const STAGE_MS: u64 = 50;
+const RETRY_MS: (u64, u64) = (250, 600_000);
+/// Between the stages of a first meeting: on one network the stream of the last one is closed by then; elsewhere the next
+/// attempt finds it so.
+const STAGE_MS: u64 = 15;
 /// After a peer broke the rules, or where most of what it holds is no evidence here.
 const REST_MS: u64 = 3_600_000;
 /// Exchanges that one peer may begin in [`EVERY_MS`]: news every five seconds.
@@ -389,7 +390,7 @@ mod tests {
     fn attempts_in_vain_become_rare() {
         let mut peers = Peers::default();
         peers.connected(peer(1), 0, 0);
-        let waits = (0..12).map(|_| {
+        let waits = (0..14).map(|_| {
             peers.failed(peer(1), 0, 0, "no");
             peers.next_due().expect("it is connected")
         });

@@ -6,6 +6,7 @@ mod convergence;
 mod direct;
 mod disk;
 mod exchanges;
+mod face_to_face;
 mod hostile;
 mod imports;
 mod lane;
