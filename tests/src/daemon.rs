@@ -291,6 +291,9 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- {}\n{}", self.data.display(), self.log.lock().map(|log| log.clone()).unwrap_or_default());
+        }
     }
 }
 

@@ -146,9 +146,11 @@ impl Node {
         if forged {
             self.distrust(peer);
         }
-        // After the commit: so the peer sends no faster than the disk takes, and the next exchange finds all of it.
+        // After the commit: so the peer sends no faster than the disk takes, and the next exchange finds all of it. Where
+        // nothing was written it would wait half a minute for writes of others.
         let taken = Notice::Taken(Taken { exchange, peer, accepted, forged, declined });
-        self.put(Output::AfterCommit(Promise::Notice(taken)));
+        let wrote = accepted > 0;
+        self.put(if wrote { Output::AfterCommit(Promise::Notice(taken)) } else { Output::Notice(taken) });
     }
 }
 

@@ -249,8 +249,9 @@ impl Engine {
                 self.out.push_back(Deed::Reply(id, Err(Refusal::NotSavedYet(why))));
             }
             promise if !self.open.writes.is_empty() => {
-                if matches!(promise, Promise::Reply(..)) {
-                    // A change that changed nothing wrote nothing, but its answer may not wait for strangers' writes.
+                if matches!(promise, Promise::Reply(..) | Promise::Order(_)) {
+                    // Somebody waits for it. What changed nothing wrote nothing, but what it has to say may not wait for
+                    // others' writes: a letter sent again waited a minute for a contact's newer record.
                     self.open.due_ms = Some(now.mono_ms);
                 }
                 self.open.promises.push(promise);

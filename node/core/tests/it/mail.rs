@@ -137,6 +137,22 @@ fn a_letter_waits_leaves_and_is_delivered() {
 }
 
 #[test]
+fn what_was_answered_before_is_answered_at_once_though_other_writes_may_wait() {
+    let (mut anna, mut bert) = pair();
+    connect(&mut anna, 1);
+    connect(&mut bert, 0);
+    bert.ask(write(0, 9));
+    let [(_, berts)] = &take_letters(&mut bert)[..] else { panic!("Bert's letter leaves") };
+    assert!(bring(&mut anna, 1, berts).is_some());
+    anna.ask(write(1, 7));
+    let [(request, annas)] = &take_letters(&mut anna)[..] else { panic!("Anna's letter leaves") };
+    let answer = bring(&mut bert, 0, annas);
+    respond(&mut anna, *request, answer);
+    assert!(!anna.engine.is_saved(), "that it is delivered may be written later");
+    assert!(bring(&mut anna, 1, berts).is_some(), "Bert, who missed the answer, does not wait for that");
+}
+
+#[test]
 fn nothing_leaves_and_nothing_is_acknowledged_before_it_is_on_disk() {
     let (mut anna, mut bert) = pair();
     connect(&mut anna, 1);
