@@ -268,9 +268,9 @@ impl fmt::Debug for SealSecret {
     }
 }
 
-type Suite = X25519HkdfSha256;
-type Private = <Suite as Kem>::PrivateKey;
-type Public = <Suite as Kem>::PublicKey;
+pub(crate) type Suite = X25519HkdfSha256;
+pub(crate) type Private = <Suite as Kem>::PrivateKey;
+pub(crate) type Public = <Suite as Kem>::PublicKey;
 
 impl SealSecret {
     /// The secret of these bytes; any will do (RFC 7748, 5).
@@ -285,7 +285,7 @@ impl SealSecret {
         SealKey(Suite::sk_to_pk(&self.private()).to_bytes().into())
     }
 
-    fn private(&self) -> Private {
+    pub(crate) fn private(&self) -> Private {
         Private::from_bytes(&self.0).expect("any 32 bytes are an X25519 secret")
     }
 }
@@ -374,7 +374,7 @@ impl SealedLetter {
     ) -> Result<(Self, Receipt), WeakKey> {
         let mode = OpModeS::Auth((secret.private(), Suite::sk_to_pk(&secret.private())));
         let (to, key) = (&to.address, public(&to.key)?);
-        let mut chance = Chance(blake3::Hasher::new_derive_key(CHANCE_DOMAIN).update(&chance).finalize_xof());
+        let mut chance = Chance::of(chance);
         let sealing = hpke::setup_sender_with_rng::<ChaCha20Poly1305, HkdfSha256, Suite>(
             &mode,
             &key,
@@ -429,7 +429,7 @@ impl SealedLetter {
     }
 }
 
-fn public(key: &SealKey) -> Result<Public, WeakKey> {
+pub(crate) fn public(key: &SealKey) -> Result<Public, WeakKey> {
     Public::from_bytes(&key.0).map_err(|_| WeakKey)
 }
 
@@ -447,7 +447,14 @@ fn info(from: &Address, to: &Address) -> Vec<u8> {
 }
 
 /// The caller's chance as HPKE wants to draw it.
-struct Chance(blake3::OutputReader);
+pub(crate) struct Chance(blake3::OutputReader);
+
+impl Chance {
+    /// Numbers that follow from these bytes, which must be new for each sealing.
+    pub(crate) fn of(chance: [u8; 32]) -> Self {
+        Self(blake3::Hasher::new_derive_key(CHANCE_DOMAIN).update(&chance).finalize_xof())
+    }
+}
 
 impl TryRng for Chance {
     type Error = std::convert::Infallible;

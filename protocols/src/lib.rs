@@ -22,6 +22,7 @@ pub mod mesh;
 pub mod number;
 pub mod peerlist;
 pub mod phone;
+pub mod roster;
 pub mod shortcode;
 mod signed;
 pub mod statement;
