@@ -1,5 +1,7 @@
 //! Facts: what happened on this node. They are appended, never edited, and leave at the old end.
 
+mod log;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,11 @@ use crate::{
     number::E164,
     phone::{Ending, Line, Verstat},
     statement::Category,
+};
+
+pub use log::{
+    Body, Dated, Digest, Entry, Erased, Fact, Head, Link, LogId, LogMark, MAX_ENTRY_BYTES, NumberHash, SignedHead,
+    Stream,
 };
 
 /// What was decided about a call.
