@@ -204,6 +204,9 @@ pub enum OpenError {
     /// The file of the key does not hold a key.
     #[error("{} does not hold a key any more: put it back from where it was copied", .0.display())]
     KeyDamaged(PathBuf),
+    /// The key file does not open itself.
+    #[error("the key of this data is locked: unlock it on the page or with `meerkat unlock`")]
+    Locked,
     /// A later Meerkat wrote it.
     #[error(
         "a newer Meerkat wrote this data (version {found}; this program knows {known}): update this program. Nothing was changed"

@@ -61,7 +61,8 @@ pub(crate) struct Handle {
     source: Source,
     cache_bytes: usize,
     reserve_bytes: u64,
-    pub(crate) seal: Seal,
+    /// Replaced when the data key is rotated.
+    seal: RwLock<Arc<Seal>>,
     /// redb has given up on the handle.
     broken: AtomicBool,
     last_try: Mutex<Option<Instant>>,
@@ -85,7 +86,7 @@ impl Handle {
             source,
             cache_bytes,
             reserve_bytes,
-            seal,
+            seal: RwLock::new(Arc::new(seal)),
             broken: AtomicBool::new(false),
             last_try: Mutex::new(None),
             closed: AtomicBool::new(false),
@@ -101,10 +102,24 @@ impl Handle {
         self.node.store(node.0, Ordering::Relaxed);
     }
 
+    fn seal(&self) -> Arc<Seal> {
+        self.seal.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Seals with other keys from now on. The new seal must open what the old one closed.
+    pub(crate) fn set_seal(&self, seal: Seal) {
+        *self.seal.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(seal);
+    }
+
     /// One read transaction.
     pub(crate) fn read<T>(&self, f: impl FnOnce(&Reading<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
         self.revive(false)?;
-        self.with(|database| f(&Reading { txn: database.begin_read()?, seal: &self.seal }))
+        self.with(|database| {
+            let txn = database.begin_read()?;
+            // After the view is taken: a key that came later opens what the view has too.
+            let seal = self.seal();
+            f(&Reading { txn, seal: &seal })
+        })
     }
 
     /// One durable write transaction: when this returns, what `f` wrote is on the disk.
@@ -114,7 +129,8 @@ impl Handle {
         self.with(|database| {
             let mut txn = database.begin_write()?;
             txn.set_durability(Durability::Immediate)?;
-            let out = f(&Writing { txn: &txn, seal: &self.seal })?;
+            let seal = self.seal();
+            let out = f(&Writing { txn: &txn, seal: &seal })?;
             txn.commit()?;
             Ok(out)
         })

@@ -1,27 +1,22 @@
-//! What lies beside the database in the data folder: the lock that tells a second daemon whose the folder is, and the
-//! file of the data key.
+//! What lies beside the database in the data folder: the lock that tells a second daemon whose the folder is. The file of
+//! the data key is in `keyfile.rs`.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Seek, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use rustix::fs::{FlockOperation, flock};
-use zeroize::Zeroizing;
 
-use crate::{DataKey, errors::OpenError};
+use crate::errors::OpenError;
 
 /// The database.
 const DATABASE_FILE: &str = "meerkat.redb";
 const UNFINISHED_FILE: &str = "meerkat.redb.new";
 const LOCK_FILE: &str = "meerkat.lock";
-const KEY_FILE: &str = "seal.key";
-/// What follows the key in its file: a hash that tells a decayed file from a key that belongs to other data.
-const KEY_CHECK_BYTES: usize = 4;
-const KEY_CHECK_DOMAIN: &str = "meerkat 2026-11 store seal.key check";
 /// More than any process id and host name have: what somebody else put there is not read to its end.
 const MAX_LOCK_BYTES: u64 = 512;
 
@@ -111,113 +106,9 @@ fn in_use(folder: &Path, file: &mut File) -> OpenError {
     OpenError::InUse { folder: folder.to_owned(), pid, host }
 }
 
-impl DataKey {
-    /// Reads the key from `seal.key` in the data folder, or makes one if there is neither key nor data. The folder must be
-    /// ours, or two that start at once would each make a key.
-    ///
-    /// A key beside the data protects a backup or a discarded copy of the database file. It does **not** protect from
-    /// the theft of the memory card, which holds both.
-    ///
-    /// # Errors
-    /// [`OpenError::KeyMissing`] if there is data but no key, [`OpenError::KeyDamaged`] if the file holds no key,
-    /// otherwise whatever keeps the file from being read or written.
-    pub fn load_or_create(folder: &Folder) -> Result<Self, OpenError> {
-        let path = folder.path().join(KEY_FILE);
-        match File::open(&path) {
-            Ok(file) => read_key(&path, file),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => create_key(folder, path),
-            Err(e) => Err(OpenError::of_io(&path, e)),
-        }
-    }
-}
-
-fn read_key(path: &Path, file: File) -> Result<DataKey, OpenError> {
-    let at_path = |e: io::Error| OpenError::of_io(path, e);
-    let mode = file.metadata().map_err(at_path)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        tracing::warn!("seal.key could be read by other users of this machine: taking that right away");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(at_path)?;
-    }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(64));
-    file.take(64).read_to_end(&mut bytes).map_err(at_path)?;
-    let (key, check) = bytes.split_at_checked(32).ok_or_else(|| OpenError::KeyDamaged(path.to_owned()))?;
-    let key = Zeroizing::new(<[u8; 32]>::try_from(key).expect("split at 32"));
-    if *check != key_check(&key) {
-        return Err(OpenError::KeyDamaged(path.to_owned()));
-    }
-    Ok(DataKey::from_bytes(*key))
-}
-
-fn create_key(folder: &Folder, path: PathBuf) -> Result<DataKey, OpenError> {
-    let has_data = |m: fs::Metadata| m.len() > 0;
-    if fs::metadata(folder.database()).is_ok_and(has_data) {
-        return Err(OpenError::KeyMissing(path));
-    }
-    let key = DataKey::random().map_err(|e| OpenError::Other(e.to_string()))?;
-    write_key(folder.path(), &path, &key).map_err(|e| OpenError::of_io(&path, e))?;
-    Ok(key)
-}
-
-/// Written beside, synced, then renamed, and the folder synced: a power cut leaves a whole key or none, and never data
-/// sealed with a key that did not reach the disk.
-fn write_key(folder: &Path, path: &Path, key: &DataKey) -> io::Result<()> {
-    let fresh = folder.join("seal.key.new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(key.bytes())?;
-    file.write_all(&key_check(key.bytes()))?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    File::open(folder)?.sync_all()
-}
-
-fn key_check(key: &[u8; 32]) -> [u8; KEY_CHECK_BYTES] {
-    let hash = blake3::derive_key(KEY_CHECK_DOMAIN, key);
-    let mut check = [0; KEY_CHECK_BYTES];
-    check.copy_from_slice(&hash[..KEY_CHECK_BYTES]);
-    check
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_key_is_made_once_and_is_its_owners_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::take(dir.path()).unwrap();
-        let made = DataKey::load_or_create(&folder).unwrap();
-        let path = folder.path().join(KEY_FILE);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(DataKey::load_or_create(&folder).unwrap(), made);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert_eq!(DataKey::load_or_create(&folder).unwrap(), made);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn no_second_key_is_made_for_data_that_has_lost_its_own() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::take(dir.path()).unwrap();
-        fs::write(folder.database(), b"data").unwrap();
-        let error = DataKey::load_or_create(&folder).unwrap_err();
-        assert!(matches!(error, OpenError::KeyMissing(_)), "{error}");
-        assert!(!folder.path().join(KEY_FILE).exists());
-    }
-
-    #[test]
-    fn a_decayed_key_is_told_from_a_foreign_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::take(dir.path()).unwrap();
-        DataKey::load_or_create(&folder).unwrap();
-        let path = folder.path().join(KEY_FILE);
-        let good = fs::read(&path).unwrap();
-        let mut altered = good.clone();
-        altered[5] ^= 4;
-        for bad in [altered, good[..20].to_vec(), vec![], [good, vec![0]].concat()] {
-            fs::write(&path, bad).unwrap();
-            assert!(matches!(DataKey::load_or_create(&folder), Err(OpenError::KeyDamaged(_))));
-        }
-    }
 
     #[test]
     fn the_second_on_a_folder_is_told_whose_it_is() {

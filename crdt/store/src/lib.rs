@@ -17,8 +17,12 @@ mod errors;
 mod file;
 mod folder;
 mod imports;
+mod keyfile;
+mod keyring;
 mod mail;
 mod restore;
+mod rotate;
+mod rows;
 mod schema;
 mod seal;
 mod store;
@@ -31,7 +35,12 @@ pub use access::{AccessRow, AccessTable, AccessWrite};
 pub use calls::{CallPage, CallQuery, Counts, Cursor, DayCounts, LoggedCall, MAX_PAGE, NumberStats};
 pub use errors::{CheckError, CommitError, Damaged, OpenError, ReadError};
 pub use folder::Folder;
+pub use keyfile::{
+    KeyCase, KeyFile, KeyMode, MAX_PASS_PHRASE_BYTES, MIN_PASS_PHRASE_CHARS, ReleaseId, UnlockError, WrapKey,
+};
+pub use keyring::Keyring;
 pub use mail::LetterPage;
 pub use restore::{Identity, Restored};
+pub use rotate::Rotation;
 pub use seal::DataKey;
 pub use store::{Checked, Options, Reader, Store};

@@ -10,7 +10,7 @@ use crate::{
     tables::{self, CALLS, IDENTITY, META, STATEMENTS, Table, meta_key},
 };
 
-const SCHEMA: [u8; 16] = meta_key("schema");
+pub(crate) const SCHEMA: [u8; 16] = meta_key("schema");
 /// The version again, sealed: it shows that the key fits, and stands in for [`SCHEMA`] should that decay.
 const SCHEMA_SEALED: [u8; 16] = meta_key("schema sealed");
 const RUN: [u8; 16] = meta_key("run");
@@ -184,11 +184,11 @@ mod tests {
     use redb::StorageBackend;
 
     use super::*;
-    use crate::{DataKey, Options, Store, torn::Torn};
+    use crate::{DataKey, Keyring, Options, Store, torn::Torn};
 
     fn open_with(disk: &Arc<impl StorageBackend>, migrations: &[Migration]) -> Result<Store, OpenError> {
         let source = Source::Backend(disk.clone());
-        Store::open_source(source, None, &DataKey::from_bytes([1; 32]), Options::default(), migrations)
+        Store::open_source(source, None, &Keyring::from(&DataKey::from_bytes([1; 32])), Options::default(), migrations)
     }
 
     fn content(disk: &impl StorageBackend) -> Vec<u8> {

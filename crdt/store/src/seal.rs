@@ -12,13 +12,12 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::{
     errors::{Damaged, Fault},
-    tables::{HASH_BYTES, Hash16, SEALED, Table},
+    keyring::Keyring,
+    tables::{ALL, HASH_BYTES, Hash16, Table},
 };
 
 /// Domain of the key of a table; the table's name follows.
 const TABLE_DOMAIN: &str = "meerkat 2026-11 store seal ";
-/// Domain of the key that hashes numbers, peers and accounts into keys.
-const INDEX_DOMAIN: &str = "meerkat 2026-11 store index";
 /// Bytes of a random nonce. At 192 bits a repetition is not to be expected in any number of values.
 const NONCE_BYTES: usize = 24;
 /// Version, nonce, ciphertext, tag of 16 bytes: 41 bytes more than the value has.
@@ -57,21 +56,39 @@ impl DataKey {
     }
 }
 
+/// A cipher a table.
+struct Ciphers(BTreeMap<&'static str, XChaCha20Poly1305>);
+
+impl Ciphers {
+    fn of(key: &DataKey) -> Self {
+        let cipher = |name: &'static str| {
+            let table_key = Zeroizing::new(blake3::derive_key(&format!("{TABLE_DOMAIN}{name}"), key.bytes()));
+            (name, XChaCha20Poly1305::new((&*table_key).into()))
+        };
+        Self(ALL.iter().map(|table| cipher(table.name())).collect())
+    }
+
+    fn of_table<const K: usize>(&self, table: &Table<K>) -> &XChaCha20Poly1305 {
+        self.0.get(table.name).expect("ALL names every table of sealed values, which a test shows")
+    }
+}
+
 /// The ciphers of all tables and the key of the hashed keys.
 pub(crate) struct Seal {
-    ciphers: BTreeMap<&'static str, XChaCha20Poly1305>,
+    /// What is written with.
+    newest: Ciphers,
+    /// What else may be read: while the data key is being rotated, the one that goes.
+    earlier: Option<Ciphers>,
     index_key: Zeroizing<[u8; 32]>,
 }
 
 impl Seal {
-    pub(crate) fn new(key: &DataKey) -> Self {
-        let cipher = |table: &&'static str| {
-            let table_key = Zeroizing::new(blake3::derive_key(&format!("{TABLE_DOMAIN}{table}"), key.bytes()));
-            (*table, XChaCha20Poly1305::new((&*table_key).into()))
-        };
+    pub(crate) fn new(ring: &Keyring) -> Self {
+        let (newest, earlier) = ring.newest_first();
         Self {
-            ciphers: SEALED.iter().map(cipher).collect(),
-            index_key: Zeroizing::new(blake3::derive_key(INDEX_DOMAIN, key.bytes())),
+            newest: Ciphers::of(newest),
+            earlier: earlier.map(Ciphers::of),
+            index_key: Zeroizing::new(*ring.index()),
         }
     }
 
@@ -87,7 +104,7 @@ impl Seal {
         getrandom::fill(&mut out[1..]).map_err(|e| Fault::Random(e.to_string()))?;
         let nonce = nonce(&out[1..]);
         let payload = Payload { msg: plain, aad: &bound(table, key) };
-        let sealed = self.cipher(table).encrypt(&nonce, payload).map_err(|_| Fault::TooLarge)?;
+        let sealed = self.newest.of_table(table).encrypt(&nonce, payload).map_err(|_| Fault::TooLarge)?;
         out.extend_from_slice(&sealed);
         Ok(out)
     }
@@ -99,13 +116,14 @@ impl Seal {
         key: &[u8; K],
         stored: &[u8],
     ) -> Result<Vec<u8>, Damaged> {
-        let damaged = || Damaged::new(table.name, key);
-        if stored.len() < PREFIX_BYTES || stored[0] != table.version {
-            return Err(damaged());
-        }
-        let (prefix, sealed) = stored.split_at(PREFIX_BYTES);
-        let payload = Payload { msg: sealed, aad: &bound(table, key) };
-        self.cipher(table).decrypt(&nonce(&prefix[1..]), payload).map_err(|_| damaged())
+        let opened = opened_by(&self.newest, table, key, stored);
+        let opened = opened.or_else(|| opened_by(self.earlier.as_ref()?, table, key, stored));
+        opened.ok_or_else(|| Damaged::new(table.name, key))
+    }
+
+    /// Whether the value is sealed with the key that goes; damaged ones are sealed with none.
+    pub(crate) fn is_of_earlier<const K: usize>(&self, table: &Table<K>, key: &[u8; K], stored: &[u8]) -> bool {
+        self.earlier.as_ref().is_some_and(|earlier| opened_by(earlier, table, key, stored).is_some())
     }
 
     /// What stands for `bytes` in a key of the kind `what`.
@@ -116,10 +134,16 @@ impl Seal {
         hasher.finalize_xof().fill(&mut short);
         short
     }
+}
 
-    fn cipher<const K: usize>(&self, table: &Table<K>) -> &XChaCha20Poly1305 {
-        self.ciphers.get(table.name).expect("SEALED names every table of sealed values, which a test shows")
+/// The value, if it was sealed with this key where it lies.
+fn opened_by<const K: usize>(ciphers: &Ciphers, table: &Table<K>, key: &[u8; K], stored: &[u8]) -> Option<Vec<u8>> {
+    if stored.len() < PREFIX_BYTES || stored[0] != table.version {
+        return None;
     }
+    let (prefix, sealed) = stored.split_at(PREFIX_BYTES);
+    let payload = Payload { msg: sealed, aad: &bound(table, key) };
+    ciphers.of_table(table).decrypt(&nonce(&prefix[1..]), payload).ok()
 }
 
 fn nonce(bytes: &[u8]) -> XNonce {
@@ -145,7 +169,7 @@ mod tests {
     use crate::tables::{CALL_ENDS, CALLS, STATEMENTS};
 
     fn seal(byte: u8) -> Seal {
-        Seal::new(&DataKey::from_bytes([byte; 32]))
+        Seal::new(&Keyring::from(&DataKey::from_bytes([byte; 32])))
     }
 
     #[test]
@@ -179,6 +203,24 @@ mod tests {
         assert_eq!(seal(1).hash("number", b"49"), seal(1).hash("number", b"49"));
         assert_ne!(seal(1).hash("number", b"49"), seal(2).hash("number", b"49"));
         assert_ne!(seal(1).hash("number", b"49"), seal(1).hash("peer", b"49"));
+    }
+
+    #[test]
+    fn while_a_key_is_rotated_both_open_and_the_new_one_seals() {
+        let mut ring = Keyring::from(&DataKey::from_bytes([1; 32]));
+        let key = [7; 9];
+        let stored = seal(1).close(&CALLS, &key, b"a call").unwrap();
+        ring.begin_rotation(DataKey::from_bytes([2; 32]));
+        let both = Seal::new(&ring);
+        assert_eq!(both.open(&CALLS, &key, &stored).unwrap(), b"a call");
+        assert!(both.is_of_earlier(&CALLS, &key, &stored));
+        let anew = both.close(&CALLS, &key, b"a call").unwrap();
+        assert!(!both.is_of_earlier(&CALLS, &key, &anew));
+        ring.end_rotation();
+        let after = Seal::new(&ring);
+        assert_eq!(after.open(&CALLS, &key, &anew).unwrap(), b"a call");
+        assert!(after.open(&CALLS, &key, &stored).is_err());
+        assert_eq!(after.hash("number", b"49"), both.hash("number", b"49"), "rows stay where they are found");
     }
 
     #[test]

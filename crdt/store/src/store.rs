@@ -6,7 +6,7 @@ use meerkat_protocols::{batch::Batch, home::NodeNumber};
 use redb::StorageBackend;
 
 use crate::{
-    DataKey, Folder,
+    Folder, Keyring,
     access::AccessWrite,
     batch,
     errors::{CheckError, CommitError, Fault, OpenError},
@@ -74,7 +74,8 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError`], in words for the person who started the daemon. The file is never deleted.
-    pub fn open(folder: &Folder, key: &DataKey, options: Options) -> Result<Self, OpenError> {
+    pub fn open(folder: &Folder, key: impl Into<Keyring>, options: Options) -> Result<Self, OpenError> {
+        let key = &key.into();
         if !folder.has_database()? {
             folder.make_database(|unfinished| {
                 let source = Source::File(unfinished.to_owned());
@@ -90,14 +91,18 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub fn open_on(backend: Arc<dyn StorageBackend>, key: &DataKey, options: Options) -> Result<Self, OpenError> {
-        Self::open_source(Source::Backend(backend), None, key, options, MIGRATIONS)
+    pub fn open_on(
+        backend: Arc<dyn StorageBackend>,
+        key: impl Into<Keyring>,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        Self::open_source(Source::Backend(backend), None, &key.into(), options, MIGRATIONS)
     }
 
     pub(crate) fn open_source(
         source: Source,
         folder: Option<Folder>,
-        key: &DataKey,
+        key: &Keyring,
         options: Options,
         migrations: &[Migration],
     ) -> Result<Self, OpenError> {

@@ -14,6 +14,8 @@ use meerkat_protocols::{
 };
 use redb::TableDefinition;
 
+use crate::rows::Rows;
+
 /// Bytes of a keyed hash in a key: an accidental match of two among a million takes 2^88 such stores.
 pub(crate) const HASH_BYTES: usize = 16;
 /// A keyed hash that stands for a person, peer or account.
@@ -87,48 +89,33 @@ pub(crate) const ACCESS_SESSIONS: Table<HASH_BYTES> = Table::new("access_session
 /// As [`ACCESS_USERS`].
 pub(crate) const ACCESS_API_KEYS: Table<HASH_BYTES> = Table::new("access_api_keys");
 
-/// The names of all tables with sealed values, for their keys.
-pub(crate) const SEALED: [&str; 18] = [
-    META.name,
-    IDENTITY.name,
-    CALLS.name,
-    CALL_ENDS.name,
-    CALL_DAYS.name,
-    NUMBERS.name,
-    STATEMENTS.name,
-    OWN_SLOTS.name,
-    DOCUMENTS.name,
-    PEERS.name,
-    CONTACTS.name,
-    INVITES.name,
-    LETTERS.name,
-    MARKS.name,
-    IMPORTS.name,
-    ACCESS_USERS.name,
-    ACCESS_SESSIONS.name,
-    ACCESS_API_KEYS.name,
+/// All tables with sealed values: what is made in a new file, sealed anew by a rotation and carried by a backup.
+pub(crate) const ALL: &[&dyn Rows] = &[
+    &META,
+    &IDENTITY,
+    &CALLS,
+    &CALL_ENDS,
+    &CALL_DAYS,
+    &NUMBERS,
+    &STATEMENTS,
+    &OWN_SLOTS,
+    &DOCUMENTS,
+    &PEERS,
+    &CONTACTS,
+    &INVITES,
+    &LETTERS,
+    &MARKS,
+    &IMPORTS,
+    &ACCESS_USERS,
+    &ACCESS_SESSIONS,
+    &ACCESS_API_KEYS,
 ];
 
 /// Makes the tables that are missing, so that no reader meets a missing one.
 pub(crate) fn create_all(txn: &redb::WriteTransaction) -> Result<(), redb::TableError> {
-    txn.open_table(META.definition())?;
     txn.open_table(CALLS_BY_NUMBER)?;
     txn.open_table(CALLS_BY_VERDICT)?;
-    for table in [&CALLS, &CALL_ENDS] {
-        txn.open_table(table.definition())?;
-    }
-    for table in
-        [&IDENTITY, &NUMBERS, &PEERS, &CONTACTS, &INVITES, &MARKS, &ACCESS_USERS, &ACCESS_SESSIONS, &ACCESS_API_KEYS]
-    {
-        txn.open_table(table.definition())?;
-    }
-    txn.open_table(CALL_DAYS.definition())?;
-    txn.open_table(LETTERS.definition())?;
-    txn.open_table(STATEMENTS.definition())?;
-    txn.open_table(OWN_SLOTS.definition())?;
-    txn.open_table(DOCUMENTS.definition())?;
-    txn.open_table(IMPORTS.definition())?;
-    Ok(())
+    ALL.iter().try_for_each(|table| table.create(txn))
 }
 
 /// The key of a record in [`META`].
