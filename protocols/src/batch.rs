@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     contact::Contact,
-    facts::{Call, CallEnd},
+    facts::{Call, CallEnd, Fact, LogChange, Received},
     home::HomeId,
     mail::{Kept, LetterNo, Marks},
     mesh::Peer,
@@ -29,6 +29,12 @@ pub enum Write {
     Call(Box<Call>),
     /// The end of a screened call.
     CallEnd(CallEnd),
+    /// Another fact of this node, which takes the next place of its log.
+    Fact(Box<Fact>),
+    /// Facts of another node.
+    Received(Box<Received>),
+    /// A change of logs as a whole.
+    Log(Box<LogChange>),
     /// A statement, own or a stranger's, as signed.
     Statement(StatementId, Sealed),
     /// A statement that has expired or was replaced.

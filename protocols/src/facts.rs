@@ -1,5 +1,6 @@
 //! Facts: what happened on this node. They are appended, never edited, and leave at the old end.
 
+mod carried;
 mod log;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use crate::{
     statement::Category,
 };
 
+pub use carried::{LogChange, Received};
 pub use log::{
     Body, Dated, Digest, Entry, Erased, Fact, Head, Link, LogId, LogMark, MAX_ENTRY_BYTES, NumberHash, SignedHead,
     Stream,

@@ -135,11 +135,11 @@ fn written(dir: &Path, key: &DataKey) -> Result<(), Box<dyn Error>> {
 fn page_times(store: &Store) -> Result<(), Box<dyn Error>> {
     let reader = store.reader();
     let query = CallQuery { limit: 50, ..CallQuery::default() };
-    let both = CallQuery { number: number(7), verdict: Some(Verdict::Block), ..query };
+    let both = CallQuery { number: number(7), verdict: Some(Verdict::Block), ..query.clone() };
     let pages = [
-        ("newest", query),
-        ("by_verdict", CallQuery { verdict: Some(Verdict::Block), ..query }),
-        ("by_number", CallQuery { number: number(7), ..query }),
+        ("newest", query.clone()),
+        ("by_verdict", CallQuery { verdict: Some(Verdict::Block), ..query.clone() }),
+        ("by_number", CallQuery { number: number(7), ..query.clone() }),
         ("by_both", both),
     ];
     for (name, query) in pages {
@@ -150,7 +150,7 @@ fn page_times(store: &Store) -> Result<(), Box<dyn Error>> {
     let mut deep = query;
     let (p50, _) = time(|_| {
         let page = reader.calls(&deep)?;
-        deep.after = page.next;
+        deep.after = page.next.clone();
         Ok::<_, Box<dyn Error>>(page)
     })?;
     figure("page_of_50_going_back_ms_p50", p50);

@@ -1,9 +1,9 @@
 //! The call log as people read it: pages newest first, one call, and what is counted about days and numbers.
 
-use std::{fmt, ops::RangeInclusive, str::FromStr};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr};
 
 use meerkat_protocols::{
-    facts::{Call, CallEnd, Seq, Verdict},
+    facts::{Call, CallEnd, Seq, Stream, Verdict},
     home::NodeNumber,
     number::E164,
     time::Day,
@@ -14,23 +14,31 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Reader,
     errors::{Damaged, Fault, ReadError},
-    file::{Next, Reading},
+    file::{Next, Raw, Reading},
     tables::{
-        CALL_DAYS, CALL_ENDS, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, NUMBERS, PEERS, STATEMENTS, by_number_key,
-        by_verdict_key, call_key, day_key, day_of, seq_of,
+        CALL_DAYS, CALL_ENDS, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, LOGS, NUMBERS, PEERS, STATEMENTS,
+        by_number_key, by_verdict_key, call_key, day_key, day_of, log_of, seq_of,
     },
 };
 
 /// The most calls of one page.
 pub const MAX_PAGE: usize = 500;
 
-/// Where a page ended. Its text means something to the store alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor(Seq);
+/// Where a page ended, in the log of each node. Its text means something to the store alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(BTreeMap<NodeNumber, Seq>);
+
+/// The most nodes of a cursor: a home has at most 20 at a time, and those that left are here until their calls expire.
+const MAX_NODES: usize = 64;
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "c{:x}", self.0.0)
+        f.write_str("c")?;
+        for (n, (node, seq)) in self.0.iter().enumerate() {
+            let between = if n == 0 { "" } else { "." };
+            write!(f, "{between}{:x}-{:x}", node.0, seq.0)?;
+        }
+        Ok(())
     }
 }
 
@@ -38,15 +46,28 @@ impl FromStr for Cursor {
     type Err = ReadError;
 
     fn from_str(text: &str) -> Result<Self, ReadError> {
-        let digits =
-            text.strip_prefix('c').filter(|d| d.len() <= 16 && !d.starts_with('+')).ok_or(ReadError::Cursor)?;
-        u64::from_str_radix(digits, 16).map(|n| Self(Seq(n))).map_err(|_| ReadError::Cursor)
+        let number = |digits: &str| {
+            let plain = !digits.is_empty() && digits.len() <= 16 && !digits.starts_with('+');
+            u64::from_str_radix(digits, 16).ok().filter(|_| plain).ok_or(ReadError::Cursor)
+        };
+        let place = |place: &str| {
+            let (node, seq) = place.split_once('-').ok_or(ReadError::Cursor)?;
+            let node = u8::try_from(number(node)?).map_err(|_| ReadError::Cursor)?;
+            Ok((NodeNumber(node), Seq(number(seq)?)))
+        };
+        let places = text.strip_prefix('c').ok_or(ReadError::Cursor)?;
+        if places.split('.').count() > MAX_NODES {
+            return Err(ReadError::Cursor);
+        }
+        places.split('.').map(place).collect::<Result<_, _>>().map(Self)
     }
 }
 
 /// Which calls, at most how many, and from where on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallQuery {
+    /// Only those this node screened.
+    pub node: Option<NodeNumber>,
     /// Only of this number.
     pub number: Option<E164>,
     /// Only with this verdict.
@@ -168,6 +189,10 @@ impl NumberRow {
         Self(number, calls.saturating_add(1), began.max(last))
     }
 
+    pub(crate) fn number(self) -> E164 {
+        self.0
+    }
+
     /// One call less, or nothing if that was the last.
     pub(crate) fn less(self) -> Option<Self> {
         (self.1 > 1).then(|| Self(self.0, self.1 - 1, self.2))
@@ -175,13 +200,22 @@ impl NumberRow {
 }
 
 impl Reader {
-    /// A page of this node's calls.
+    /// A page of the calls of all nodes, the newest first; those of one node always in the order of its log, whatever
+    /// its clock said.
     ///
     /// # Errors
     /// [`ReadError::Unavailable`]. Damaged calls are left out and counted.
     pub fn calls(&self, query: &CallQuery) -> Result<CallPage, ReadError> {
-        let node = self.handle.node();
-        Ok(self.handle.read(|reading| page(reading, node, query))?)
+        let own = self.handle.node();
+        Ok(self.handle.read(|reading| page(reading, own, query))?)
+    }
+
+    /// One call of any node.
+    ///
+    /// # Errors
+    /// As [`Reader::call`].
+    pub fn call_of(&self, node: NodeNumber, seq: Seq) -> Result<Option<LoggedCall>, ReadError> {
+        Ok(self.handle.read(|reading| logged(reading, node, seq))?)
     }
 
     /// One call of this node.
@@ -264,50 +298,103 @@ fn whole<T>(row: Result<T, Damaged>) -> Option<T> {
     row.inspect_err(|damaged| tracing::warn!(%damaged, "left out")).ok()
 }
 
-fn page(reading: &Reading<'_>, node: NodeNumber, query: &CallQuery) -> Result<CallPage, Fault> {
-    let limit = query.limit.clamp(1, MAX_PAGE);
-    let mut seqs = candidates(reading, node, query, limit + 1)?;
-    let more = seqs.len() > limit;
-    seqs.truncate(limit);
-    let next = seqs.last().filter(|_| more).map(|seq| Cursor(*seq));
-    let mut page = CallPage { calls: Vec::with_capacity(seqs.len()), next, damaged: 0 };
-    for seq in seqs {
-        match logged(reading, node, seq) {
-            // An index that decayed into another leads to a call that nobody asked for, or to none.
-            Ok(Some(found)) if query.wants(&found.call) => page.calls.push(found),
-            Ok(_) | Err(Fault::Damaged(_)) => page.damaged += 1,
-            Err(other) => return Err(other),
-        }
+/// The log of one node as a page goes through it, backwards.
+struct Walk {
+    node: NodeNumber,
+    older: Box<dyn Iterator<Item = Result<Seq, Fault>>>,
+    /// The newest that the page has not taken, with what is known of it: nothing, if it is damaged.
+    head: Option<(Seq, Option<LoggedCall>)>,
+    /// No later than the calls after it in the log: a clock that ran ahead for a while moves nobody's calls to the top.
+    at: i64,
+}
+
+impl Walk {
+    fn new(reading: &Reading<'_>, node: NodeNumber, query: &CallQuery) -> Result<Self, Fault> {
+        let mut walk = Self { node, older: candidates(reading, node, query)?, head: None, at: i64::MAX };
+        walk.step(reading, query)?;
+        Ok(walk)
     }
+
+    fn step(&mut self, reading: &Reading<'_>, query: &CallQuery) -> Result<(), Fault> {
+        self.head = None;
+        let Some(seq) = self.older.next().transpose()? else { return Ok(()) };
+        let found = match logged(reading, self.node, seq) {
+            // An index that decayed into another leads to a call that nobody asked for, or to none.
+            Ok(found) => found.filter(|found| query.wants(&found.call)),
+            Err(Fault::Damaged(_)) => None,
+            Err(other) => return Err(other),
+        };
+        let began = found.as_ref().and_then(|found| found.call.began);
+        self.at = began.map_or(self.at, |began| began.min(self.at));
+        self.head = Some((seq, found));
+        Ok(())
+    }
+}
+
+fn page(reading: &Reading<'_>, own: NodeNumber, query: &CallQuery) -> Result<CallPage, Fault> {
+    let limit = query.limit.clamp(1, MAX_PAGE);
+    let nodes = match query.node {
+        Some(node) => vec![node],
+        None => nodes(reading, own)?,
+    };
+    let mut walks = nodes.iter().map(|node| Walk::new(reading, *node, query)).collect::<Result<Vec<_>, _>>()?;
+    let mut page = CallPage { calls: Vec::with_capacity(limit), next: None, damaged: 0 };
+    let mut places = query.after.clone().map_or_else(BTreeMap::new, |after| after.0);
+    for _ in 0..limit {
+        let newest = walks.iter_mut().filter(|walk| walk.head.is_some()).max_by_key(|walk| walk.at);
+        let Some((walk, (seq, found))) = newest.and_then(|walk| walk.head.take().map(|head| (walk, head))) else {
+            break;
+        };
+        places.insert(walk.node, seq);
+        match found {
+            Some(found) => page.calls.push(found),
+            None => page.damaged += 1,
+        }
+        walk.step(reading, query)?;
+    }
+    page.next = walks.iter().any(|walk| walk.head.is_some()).then_some(Cursor(places));
     Ok(page)
 }
 
-/// The sequences of the newest `limit` calls that the query is about, by the keys alone.
-fn candidates(reading: &Reading<'_>, node: NodeNumber, query: &CallQuery, limit: usize) -> Result<Vec<Seq>, Fault> {
-    let last = match query.after {
+/// The nodes that have a log of calls.
+fn nodes(reading: &Reading<'_>, own: NodeNumber) -> Result<Vec<NodeNumber>, Fault> {
+    let logs = reading.keys(&LOGS, &([0; 2]..=[0xff; 2]), usize::MAX)?;
+    let calls = logs.into_iter().filter_map(log_of).filter(|log| log.stream == Stream::Calls);
+    let mut nodes: Vec<_> = calls.map(|log| log.node).filter(|node| *node != own).take(MAX_NODES - 1).collect();
+    nodes.push(own);
+    Ok(nodes)
+}
+
+/// The sequences of a node's calls that the query is about, the highest first, by the keys alone.
+fn candidates(
+    reading: &Reading<'_>,
+    node: NodeNumber,
+    query: &CallQuery,
+) -> Result<Box<dyn Iterator<Item = Result<Seq, Fault>>>, Fault> {
+    let last = match query.after.as_ref().and_then(|after| after.0.get(&node)) {
         None => Seq(u64::MAX),
-        Some(Cursor(Seq(0))) => return Ok(vec![]),
-        Some(Cursor(Seq(n))) => Seq(n - 1),
+        Some(Seq(0)) => return Ok(Box::new(std::iter::empty())),
+        Some(Seq(n)) => Seq(n - 1),
     };
     if let Some(number) = query.number {
         let hash = reading.seal.hash("number", &number.digits().to_be_bytes());
         let range = by_number_key(&hash, node, Seq(0))..=by_number_key(&hash, node, last);
         let seqs = newest(&reading.txn.open_table(CALLS_BY_NUMBER)?, &range)?;
         let verdicts = reading.txn.open_table(CALLS_BY_VERDICT)?;
-        let fits = |seq: &Result<Seq, Fault>| match (seq, query.verdict) {
+        let wanted = query.verdict;
+        return Ok(Box::new(seqs.filter(move |seq| match (seq, wanted) {
             (Ok(seq), Some(verdict)) => {
                 verdicts.get(&by_verdict_key(verdict, node, *seq)).map_or(true, |found| found.is_some())
             }
             (Ok(_), None) | (Err(_), _) => true,
-        };
-        return seqs.filter(fits).take(limit).collect();
+        })));
     }
     if let Some(verdict) = query.verdict {
         let range = by_verdict_key(verdict, node, Seq(0))..=by_verdict_key(verdict, node, last);
-        return newest(&reading.txn.open_table(CALLS_BY_VERDICT)?, &range)?.take(limit).collect();
+        return Ok(Box::new(newest(&reading.txn.open_table(CALLS_BY_VERDICT)?, &range)?));
     }
     let range = call_key(node, Seq(0))..=call_key(node, last);
-    newest(&reading.txn.open_table(CALLS.definition())?, &range)?.take(limit).collect()
+    Ok(Box::new(newest(&reading.txn.open_table(CALLS.definition())?, &range)?))
 }
 
 /// The sequences in a range of keys, the highest first.

@@ -14,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use meerkat_protocols::{cbor, home::NodeNumber};
+use meerkat_protocols::{
+    cbor,
+    home::{HomeId, NodeNumber},
+};
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, WriteTransaction};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -69,6 +72,8 @@ pub(crate) struct Handle {
     closed: AtomicBool,
     /// The number of this node, under which its calls are kept.
     node: AtomicU8,
+    /// Its home, whose erased numbers are known by their hashes.
+    home: Mutex<Option<HomeId>>,
 }
 
 impl fmt::Debug for Handle {
@@ -91,6 +96,7 @@ impl Handle {
             last_try: Mutex::new(None),
             closed: AtomicBool::new(false),
             node: AtomicU8::new(0),
+            home: Mutex::new(None),
         })
     }
 
@@ -109,6 +115,14 @@ impl Handle {
     /// Seals with other keys from now on. The new seal must open what the old one closed.
     pub(crate) fn set_seal(&self, seal: Seal) {
         *self.seal.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(seal);
+    }
+
+    pub(crate) fn home(&self) -> Option<HomeId> {
+        *self.home.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_home(&self, home: HomeId) {
+        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = Some(home);
     }
 
     /// One read transaction.
@@ -279,6 +293,47 @@ impl Reading<'_> {
     }
 }
 
+/// What reading and writing transactions have in common for those who need values as their bytes.
+pub(crate) trait Raw {
+    /// The bytes of a value, as they were sealed.
+    fn raw<const K: usize>(&self, table: &Table<K>, key: &[u8; K]) -> Result<Option<Result<Vec<u8>, Damaged>>, Fault>;
+    /// The first `limit` keys of a range.
+    fn keys<const K: usize>(
+        &self,
+        table: &Table<K>,
+        range: &std::ops::RangeInclusive<[u8; K]>,
+        limit: usize,
+    ) -> Result<Vec<[u8; K]>, Fault>;
+}
+
+macro_rules! rows {
+    ($of:ty) => {
+        impl Raw for $of {
+            fn raw<const K: usize>(
+                &self,
+                table: &Table<K>,
+                key: &[u8; K],
+            ) -> Result<Option<Result<Vec<u8>, Damaged>>, Fault> {
+                let rows = self.txn.open_table(table.definition())?;
+                Ok(rows.get(key)?.map(|stored| self.seal.open(table, key, stored.value())))
+            }
+
+            fn keys<const K: usize>(
+                &self,
+                table: &Table<K>,
+                range: &std::ops::RangeInclusive<[u8; K]>,
+                limit: usize,
+            ) -> Result<Vec<[u8; K]>, Fault> {
+                let rows = self.txn.open_table(table.definition())?;
+                let some = rows.range::<&[u8; K]>(range.start()..=range.end())?.take(limit);
+                some.map(|row| Ok(*row?.0.value())).collect()
+            }
+        }
+    };
+}
+rows!(Reading<'_>);
+rows!(Writing<'_>);
+
 /// Whether to go on.
 pub(crate) enum Next {
     Go,
@@ -298,7 +353,12 @@ impl Writing<'_> {
         key: &[u8; K],
         value: &impl Serialize,
     ) -> Result<(), Fault> {
-        let sealed = self.seal.close(table, key, &cbor::encode(value))?;
+        self.put_raw(table, key, &cbor::encode(value))
+    }
+
+    /// Puts a value whose bytes are made already.
+    pub(crate) fn put_raw<const K: usize>(&self, table: &Table<K>, key: &[u8; K], plain: &[u8]) -> Result<(), Fault> {
+        let sealed = self.seal.close(table, key, plain)?;
         self.txn.open_table(table.definition())?.insert(key, sealed.as_slice())?;
         Ok(())
     }

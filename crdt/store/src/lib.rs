@@ -13,7 +13,9 @@
 mod access;
 mod batch;
 mod calls;
+mod erased;
 mod errors;
+mod facts;
 mod file;
 mod folder;
 mod imports;
@@ -21,6 +23,7 @@ mod keyfile;
 mod keyring;
 mod mail;
 mod restore;
+mod retention;
 mod rotate;
 mod rows;
 mod schema;
@@ -34,6 +37,7 @@ pub mod torn;
 pub use access::{AccessRow, AccessTable, AccessWrite};
 pub use calls::{CallPage, CallQuery, Counts, Cursor, DayCounts, LoggedCall, MAX_PAGE, NumberStats};
 pub use errors::{CheckError, CommitError, Damaged, OpenError, ReadError};
+pub use facts::FactsPart;
 pub use folder::Folder;
 pub use keyfile::{
     KeyCase, KeyFile, KeyMode, MAX_PASS_PHRASE_BYTES, MIN_PASS_PHRASE_CHARS, ReleaseId, UnlockError, WrapKey,

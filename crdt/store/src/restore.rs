@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use meerkat_protocols::{
     contact::{Contact, SignedRecord},
-    facts::{Call, Seq},
+    facts::{Call, LogId, LogMark, Seq, Stream},
     home::HomeId,
     mail::Marks,
     mesh::Peer,
@@ -17,13 +17,14 @@ use serde_bytes::ByteBuf;
 use zeroize::Zeroizing;
 
 use crate::{
-    Reader, Store, batch,
+    Reader, Store,
     errors::{CommitError, Damaged, Fault, ReadError},
+    facts::Logs,
     file::{Next, Reading},
-    imports, mail, schema,
+    imports, mail, retention, schema,
     tables::{
-        CALLS, CONTACTS, DOCUMENTS, HASH_BYTES, IDENTITY, INVITES, META, OWN_SLOTS, PEERS, STATEMENTS, call_key,
-        chunk_of, meta_key, seq_of, slot_of,
+        CALLS, CONTACTS, DOCUMENTS, HASH_BYTES, IDENTITY, INVITES, LOGS, META, OWN_SLOTS, PEERS, STATEMENTS, call_key,
+        chunk_of, log_key, meta_key, seq_of, slot_of,
     },
 };
 
@@ -184,12 +185,16 @@ impl Store {
     /// # Errors
     /// As [`Store::commit`].
     pub fn expire_calls(&self, day: Day, limit: usize) -> Result<usize, CommitError> {
-        let node = self.handle.node();
-        let next = self.handle.read(|reading| next_call(reading, node, &mut Restored::default()))?;
+        let log = LogId { node: self.handle.node(), stream: Stream::Calls };
+        let next = self.handle.read(|reading| next_call(reading, log.node, &mut Restored::default()))?;
         Ok(self.write(|writing| {
             let floor = schema::raise_floor(writing, CALL_FLOOR, 0)?;
             schema::raise_floor(writing, CALL_FLOOR, next.0.saturating_sub(floor))?;
-            batch::expire(writing, node, day, limit)
+            let mut logs = Logs::new(self.handle.node(), self.handle.home());
+            let gone = retention::expire(writing, &mut logs, log, day, limit)?;
+            retention::expire(writing, &mut logs, LogId { stream: Stream::CallEnds, ..log }, day, limit)?;
+            logs.keep(writing)?;
+            Ok(gone)
         })?)
     }
 }
@@ -286,8 +291,10 @@ fn next_call(
         floor => floor?,
     }
     .unwrap_or(0);
+    let log = LogId { node, stream: Stream::Calls };
+    let mark: Option<LogMark> = reading.get(&LOGS, &log_key(log)).unwrap_or(None);
     let mut damaged_seqs = vec![];
-    let mut next = floor;
+    let mut next = floor.max(mark.map_or(0, |mark| mark.next.0));
     let calls = reading.txn.open_table(CALLS.definition())?;
     let (first, last) = (call_key(node, Seq(0)), call_key(node, Seq(u64::MAX)));
     for row in calls.range::<&[u8; 9]>(&first..=&last)?.rev() {

@@ -7,6 +7,7 @@ use crate::{
     backend::Shared,
     errors::{Fault, OpenError},
     file::{Handle, Next, Reading, Source, Writing, caught},
+    retention,
     tables::{self, CALLS, IDENTITY, META, STATEMENTS, Table, meta_key},
 };
 
@@ -26,8 +27,16 @@ pub(crate) struct Migration {
 }
 
 /// The steps from version 1 on; the first leads from 1 to 2. A step that has been released is never changed.
-pub(crate) const MIGRATIONS: &[Migration] =
-    &[Migration { what: "tables of the neighbourhood", run: |writing| Ok(tables::create_all(writing.txn)?) }];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration { what: "tables of the neighbourhood", run: |writing| Ok(tables::create_all(writing.txn)?) },
+    Migration {
+        what: "logs of facts",
+        run: |writing| {
+            tables::create_all(writing.txn)?;
+            retention::begin(writing)
+        },
+    },
+];
 
 /// The version that these steps lead to.
 fn newest(migrations: &[Migration]) -> u32 {

@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use meerkat_protocols::{batch::Batch, home::NodeNumber};
+use meerkat_protocols::{
+    batch::Batch,
+    home::{HomeId, NodeNumber},
+};
 use redb::StorageBackend;
 
 use crate::{
@@ -10,6 +13,7 @@ use crate::{
     access::AccessWrite,
     batch,
     errors::{CheckError, CommitError, Fault, OpenError},
+    facts::Logs,
     file::{Handle, Source, Writing},
     schema::{self, MIGRATIONS, Migration, Run},
     seal::Seal,
@@ -147,8 +151,11 @@ impl Store {
     /// [`CommitError`] says whether the disk is full, read-only or damaged. The batch may be committed again: each write
     /// replaces what stood under its key.
     pub fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
-        let node = self.handle.node();
-        Ok(self.write(|writing| batch.writes.iter().try_for_each(|write| batch::apply(writing, node, write)))?)
+        Ok(self.write(|writing| {
+            let mut logs = Logs::new(self.handle.node(), self.handle.home());
+            batch.writes.iter().try_for_each(|write| batch::apply(writing, &mut logs, write))?;
+            logs.keep(writing)
+        })?)
     }
 
     /// Writes users, sessions and API keys as durably as [`Store::commit`].
@@ -171,6 +178,11 @@ impl Store {
     /// The number of this node in its home, under which its calls are kept; 0 until this is called.
     pub fn set_node(&self, node: NodeNumber) {
         self.handle.set_node(node);
+    }
+
+    /// The home, by which erased numbers that members name are known. Until this is called, none are.
+    pub fn set_home(&self, home: HomeId) {
+        self.handle.set_home(home);
     }
 
     /// A reader.

@@ -5,7 +5,7 @@
 //! peer or an account is a keyed hash of 16 bytes.
 
 use meerkat_protocols::{
-    facts::{Seq, Verdict},
+    facts::{LogId, Seq, Stream, Verdict},
     home::NodeNumber,
     mail::LetterNo,
     statement::Kind,
@@ -22,6 +22,9 @@ pub(crate) const HASH_BYTES: usize = 16;
 pub(crate) type Hash16 = [u8; HASH_BYTES];
 /// Bytes of the key of a call: node, sequence.
 pub(crate) const CALL_KEY_BYTES: usize = 9;
+
+/// Bytes of the key of a fact: node, stream, sequence.
+pub(crate) const FACT_KEY_BYTES: usize = 10;
 
 /// Bytes of the key of a letter: hash of the home, number.
 pub(crate) const LETTER_KEY_BYTES: usize = HASH_BYTES + 8;
@@ -58,6 +61,15 @@ pub(crate) const CALLS: Table<CALL_KEY_BYTES> = Table::new("calls");
 pub(crate) const CALL_ENDS: Table<CALL_KEY_BYTES> = Table::new("call_ends");
 /// Hash of the number, node, sequence.
 pub(crate) const CALLS_BY_NUMBER: Index<{ HASH_BYTES + CALL_KEY_BYTES }> = TableDefinition::new("calls_by_number");
+/// Node, place of the end in its log -> sequence of the call it is about.
+pub(crate) const END_ORDER: Table<CALL_KEY_BYTES> = Table::new("end_order");
+/// Node, stream, sequence -> body of a fact that has no table of its own: all but calls and their ends, and what is left
+/// of those that were erased.
+pub(crate) const FACTS: Table<FACT_KEY_BYTES> = Table::new("facts");
+/// Node, stream -> what is held of that log.
+pub(crate) const LOGS: Table<2> = Table::new("logs");
+/// Hash of an erased number -> what its erasures cover.
+pub(crate) const ERASED: Table<HASH_BYTES> = Table::new("erased");
 /// Verdict, node, sequence.
 pub(crate) const CALLS_BY_VERDICT: Index<{ 1 + CALL_KEY_BYTES }> = TableDefinition::new("calls_by_verdict");
 /// Day -> calls by verdict. Day 0 holds the calls that came while the clock was not set.
@@ -95,6 +107,10 @@ pub(crate) const ALL: &[&dyn Rows] = &[
     &IDENTITY,
     &CALLS,
     &CALL_ENDS,
+    &END_ORDER,
+    &FACTS,
+    &LOGS,
+    &ERASED,
     &CALL_DAYS,
     &NUMBERS,
     &STATEMENTS,
@@ -128,6 +144,21 @@ pub(crate) const fn meta_key(name: &str) -> [u8; 16] {
         i += 1;
     }
     key
+}
+
+/// The key of a fact.
+pub(crate) fn fact_key(log: LogId, seq: Seq) -> [u8; FACT_KEY_BYTES] {
+    concat(&[log.node.0, log.stream as u8], &seq.0.to_be_bytes())
+}
+
+/// The key of what is held of a log.
+pub(crate) fn log_key(log: LogId) -> [u8; 2] {
+    [log.node.0, log.stream as u8]
+}
+
+/// The log of a key of [`LOGS`].
+pub(crate) fn log_of(key: [u8; 2]) -> Option<LogId> {
+    Some(LogId { node: NodeNumber(key[0]), stream: Stream::try_from(key[1]).ok()? })
 }
 
 /// The key of a call and of its end.

@@ -55,11 +55,11 @@ fn filters_by_number_by_verdict_and_by_both() {
     let (by_number, by_verdict) = (Some(number(7)), Some(Verdict::Block));
     let query = CallQuery { limit: 3, ..CallQuery::default() };
     let seqs = |query| all(&reader, query).0;
-    assert_eq!(seqs(CallQuery { number: by_number, ..query }), newest_first((0..400).filter(|n| n % 50 == 7)));
-    assert_eq!(seqs(CallQuery { verdict: by_verdict, ..query }), newest_first((0..400).filter(|n| n % 3 == 2)));
-    let both = CallQuery { number: by_number, verdict: by_verdict, ..query };
+    assert_eq!(seqs(CallQuery { number: by_number, ..query.clone() }), newest_first((0..400).filter(|n| n % 50 == 7)));
+    assert_eq!(seqs(CallQuery { verdict: by_verdict, ..query.clone() }), newest_first((0..400).filter(|n| n % 3 == 2)));
+    let both = CallQuery { number: by_number, verdict: by_verdict, ..query.clone() };
     assert_eq!(seqs(both), newest_first((0..400).filter(|n| n % 50 == 7 && n % 3 == 2)));
-    let nobody = CallQuery { number: E164::from_digits(49_111_111), ..query };
+    let nobody = CallQuery { number: E164::from_digits(49_111_111), ..query.clone() };
     assert_eq!(seqs(nobody), Vec::<u64>::new());
 }
 
@@ -133,8 +133,9 @@ fn expired_calls_leave_with_all_that_is_counted_about_them() {
 
 #[test]
 fn a_cursor_that_no_page_gave_is_refused() {
-    for text in ["", "c", "5", "cx", "c+5", "c-1", "c00000000000000001"] {
+    for text in ["", "c", "5", "cx", "c+5", "c-1", "c5", "c0-", "c0-+5", "c100-1", "c0-1..1-1", "c0-00000000000000001"]
+    {
         assert_eq!(text.parse::<Cursor>(), Err(ReadError::Cursor), "{text}");
     }
-    assert_eq!("c1f".parse::<Cursor>().unwrap().to_string(), "c1f");
+    assert_eq!("c0-1f.a-0".parse::<Cursor>().unwrap().to_string(), "c0-1f.a-0");
 }

@@ -137,7 +137,8 @@ impl Content {
                 Write::Marks(home, marks) => drop(content.marks.insert(home, marks)),
                 Write::Import(id, bytes) => drop(content.imports.insert(id, bytes.to_vec())),
                 Write::DropImport(id) => drop(content.imports.remove(&id)),
-                Write::Call(_) | Write::CallEnd(_) | Write::ForgetNumber(_) => {}
+                Write::Call(_) | Write::CallEnd(_) | Write::Fact(_) | Write::Received(_) | Write::Log(_) => {}
+                Write::ForgetNumber(_) => {}
             }
         }
         content

@@ -60,7 +60,7 @@ fn read_all(store: &Store) -> u64 {
     let mut missing = 0;
     let reader = store.reader();
     for query in [CallQuery::default(), CallQuery { number: Some(number(7)), ..CallQuery::default() }] {
-        let Ok(page) = reader.calls(&CallQuery { limit: 500, ..query }) else {
+        let Ok(page) = reader.calls(&CallQuery { limit: 500, ..query.clone() }) else {
             missing += 1;
             continue;
         };

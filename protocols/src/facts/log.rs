@@ -45,15 +45,8 @@ pub enum Stream {
 
 impl Stream {
     /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Calls,
-        Self::CallEnds,
-        Self::Erasures,
-        Self::Detections,
-        Self::Metrics,
-        Self::Logs,
-        Self::Audit,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Calls, Self::CallEnds, Self::Erasures, Self::Detections, Self::Metrics, Self::Logs, Self::Audit];
 
     /// The stream's name in every interface.
     #[must_use]
