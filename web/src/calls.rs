@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use meerkat_protocols::{
     facts,
+    home::NodeNumber,
     number::E164,
     time::Day,
     wishes::{Lists, Subject},
@@ -146,16 +147,27 @@ pub(crate) struct CallPage {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CallQuery {
     /// As the page before gave it in `next`.
-    #[param(max_length = 200)]
+    #[param(max_length = 1500)]
     cursor: Option<String>,
     /// 1 to 200; 50 if not given.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
+    /// Only calls that this node screened, by its number in the home.
+    node: Option<u8>,
     /// Only calls from this number, in any spelling.
     number: Option<String>,
     /// Only calls with this verdict.
     #[param(inline)]
     verdict: Option<Verdict>,
+}
+
+/// Whose call.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OfNode {
+    /// The number in the home of the node that screened it; the one that is asked if not given.
+    node: Option<u8>,
 }
 
 /// Calls of one day by verdict.
@@ -201,23 +213,25 @@ async fn calls(State(wiring): State<Wiring>, Asked(query): Asked<CallQuery>) -> 
     let limit = history::limit(query.limit)?;
     let number = query.number.as_deref().map(|text| subject_number(&wiring, text)).transpose()?;
     let reader = wiring.reader()?;
-    let page = history::calls(&reader, number, query.verdict.map(Into::into), query.cursor.as_deref(), limit)?;
+    let (node, verdict) = (query.node.map(NodeNumber), query.verdict.map(Into::into));
+    let wanted = meerkat_store::CallQuery { node, number, verdict, after: None, limit };
+    let page = history::calls(&reader, wanted, query.cursor.as_deref())?;
     let lists = Arc::clone(&wiring.snapshot.borrow().lists);
     let items = page.calls.iter().map(|row| Call::of(&row.call, row.end.as_ref(), &lists)).collect();
     Ok(Body(CallPage { items, next: page.next.map(|cursor| cursor.to_string()) }))
 }
 
 /// One call.
-#[utoipa::path(get, path = "/api/v1/calls/{seq}", tag = "calls", params(("seq" = u64, Path)), responses(
+#[utoipa::path(get, path = "/api/v1/calls/{seq}", tag = "calls", params(("seq" = u64, Path), OfNode), responses(
     (status = 200, body = Call),
     (status = 400, description = "`invalid`", body = Problem, content_type = "application/problem+json"),
     (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "`checking`", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn call(State(wiring): State<Wiring>, At(seq): At<u64>) -> Result<Body<Call>, Problem> {
+async fn call(State(wiring): State<Wiring>, At(seq): At<u64>, Asked(of): Asked<OfNode>) -> Result<Body<Call>, Problem> {
     let reader = wiring.reader()?;
     let lists = Arc::clone(&wiring.snapshot.borrow().lists);
-    let found = history::call(&reader, facts::Seq(seq))?;
+    let found = history::call(&reader, of.node.map(NodeNumber), facts::Seq(seq))?;
     let row = found.ok_or_else(|| Problem::not_found("There is no such call in this node's log."))?;
     Ok(Body(Call::of(&row.call, row.end.as_ref(), &lists)))
 }

@@ -7,8 +7,8 @@ use std::{
 
 use axum::http::StatusCode;
 use meerkat_protocols::{
-    facts::{Seq, Verdict},
-    home::HomeId,
+    facts::Seq,
+    home::{HomeId, NodeNumber},
     mail::LetterNo,
     number::E164,
     time::Day,
@@ -52,20 +52,15 @@ fn of(error: &ReadError) -> Problem {
 }
 
 /// A page of calls, the newest first.
-pub(crate) fn calls(
-    reader: &Reader,
-    number: Option<E164>,
-    verdict: Option<Verdict>,
-    cursor: Option<&str>,
-    limit: usize,
-) -> Result<CallPage, Problem> {
+pub(crate) fn calls(reader: &Reader, query: CallQuery, cursor: Option<&str>) -> Result<CallPage, Problem> {
     let after = cursor.map(str::parse::<Cursor>).transpose().map_err(|e| of(&e))?;
-    reader.calls(&CallQuery { number, verdict, after, limit }).map_err(|e| of(&e))
+    reader.calls(&CallQuery { after, ..query }).map_err(|e| of(&e))
 }
 
-/// One call of this node.
-pub(crate) fn call(reader: &Reader, seq: Seq) -> Result<Option<LoggedCall>, Problem> {
-    reader.call(seq).map_err(|e| of(&e))
+/// One call, of this node if no other is named.
+pub(crate) fn call(reader: &Reader, node: Option<NodeNumber>, seq: Seq) -> Result<Option<LoggedCall>, Problem> {
+    let found = node.map_or_else(|| reader.call(seq), |node| reader.call_of(node, seq));
+    found.map_err(|e| of(&e))
 }
 
 /// How often a number called, and when it last did.

@@ -10,6 +10,7 @@ use meerkat_protocols::{
     statement::Category,
     wishes::{Edit, Subject},
 };
+use meerkat_store::CallQuery;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -74,7 +75,8 @@ async fn export(State(wiring): State<Wiring>, At(text): At<String>) -> Result<Bo
     let reader = wiring.reader()?;
     let (mut calls, mut cursor) = (Vec::new(), None::<String>);
     while calls.len() < MAX_CALLS {
-        let page = history::calls(&reader, Some(number), None, cursor.as_deref(), CALLS_AT_ONCE)?;
+        let wanted = CallQuery { number: Some(number), limit: CALLS_AT_ONCE, ..CallQuery::default() };
+        let page = history::calls(&reader, wanted, cursor.as_deref())?;
         calls.extend(page.calls.iter().map(|logged| Call::of(&logged.call, logged.end.as_ref(), &lists)));
         cursor = page.next.map(|next| next.to_string());
         if cursor.is_none() {

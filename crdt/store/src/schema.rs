@@ -190,6 +190,12 @@ pub(crate) fn raise_floor(writing: &Writing<'_>, name: &str, by: u64) -> Result<
 mod tests {
     use std::sync::Arc;
 
+    use meerkat_protocols::{
+        batch::{Batch, BatchId, Write},
+        facts::{Call, CallEnd, Hundredths, Seq, Verdict},
+        home::NodeNumber,
+        phone::{Ending, Line},
+    };
     use redb::StorageBackend;
 
     use super::*;
@@ -242,6 +248,51 @@ mod tests {
         store.close().unwrap();
         let store = open_with(&disk, MIGRATIONS).unwrap();
         assert_eq!(store.reader().restore().unwrap().imports.len(), 0);
+    }
+
+    /// A call of the log, with its end.
+    fn logged(n: u64) -> Vec<Write> {
+        let call = Call {
+            seq: Seq(n),
+            node: NodeNumber(0),
+            line: Line("home".into()),
+            number: None,
+            shown: String::new(),
+            name: String::new(),
+            verdict: Verdict::Allow,
+            reasons: vec![],
+            risk: Hundredths::NONE,
+            began: None,
+            began_mono_ms: n,
+            verstat: None,
+            place: None,
+            metadata: vec![],
+        };
+        let end = CallEnd { seq: Seq(n), how: Ending::Refused, duration_ms: n };
+        vec![Write::Call(Box::new(call)), Write::CallEnd(end)]
+    }
+
+    #[test]
+    fn calls_from_before_there_were_logs_are_carried_over_whatever_is_cut() {
+        for after in (0..200).step_by(10) {
+            let disk = Arc::new(Torn::new(after));
+            let store = open_with(&disk, &MIGRATIONS[..1]).unwrap();
+            store.commit(&Batch { id: BatchId(0), writes: (0..50).flat_map(logged).collect() }).unwrap();
+            let right = store.reader().logs().unwrap();
+            let dropped = store.write(|writing| {
+                writing.txn.delete_table(tables::LOGS.definition())?;
+                writing.txn.delete_table(tables::FACTS.definition())?;
+                Ok(writing.txn.delete_table(tables::END_ORDER.definition())?)
+            });
+            assert!(dropped.unwrap());
+            store.close().unwrap();
+            disk.cut_after(after);
+            drop(open_with(&disk, MIGRATIONS));
+            disk.restart();
+            let store = open_with(&disk, MIGRATIONS).unwrap();
+            assert_eq!(store.reader().logs().unwrap(), right);
+            assert_eq!(store.reader().restore().unwrap().next_call, Seq(50));
+        }
     }
 
     #[test]

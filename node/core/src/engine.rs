@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
+    facts::Fact,
     home::HomeId,
     mail::Kept,
     mesh, phone,
@@ -345,6 +346,9 @@ fn not_saved(promises: Vec<Promise>, why: &str, out: &mut VecDeque<Deed>) -> Vec
 /// nobody gives it back to us.
 fn is_expendable(write: &Write, own: HomeId) -> bool {
     match write {
+        Write::Fact(fact) => !matches!(**fact, Fact::Audit(_) | Fact::Erased(_)),
+        // Members have them, and are asked again.
+        Write::Received(_) | Write::Log(_) => true,
         Write::Call(_) | Write::CallEnd(_) | Write::DropStatement(_) | Write::Peer(..) | Write::DropPeer(_) => true,
         Write::Statement(_, sealed) => !matches!(sealed.read(), Ok(Read::Statement(s)) if s.home == own),
         Write::OwnSlot(..)

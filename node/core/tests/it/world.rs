@@ -310,6 +310,9 @@ impl World {
                 Write::DropImport(id) => drop(self.imports.remove(id)),
                 Write::Call(_)
                 | Write::CallEnd(_)
+                | Write::Fact(_)
+                | Write::Received(_)
+                | Write::Log(_)
                 | Write::Document(..)
                 | Write::DocumentWhole(..)
                 | Write::Peer(..)
