@@ -11,6 +11,7 @@ use crate::{
     mail::{Kept, LetterNo, Marks},
     mesh::Peer,
     number::E164,
+    roster::{EntryId, SignedEntry},
     statement::{Kind, Sealed, StatementId},
     ticket::{Invite, TicketId},
     time::Day,
@@ -67,6 +68,8 @@ pub enum Write {
     Import(u32, Arc<Vec<u8>>),
     /// An import that was taken back.
     DropImport(u32),
+    /// An entry of the household's roster.
+    RosterEntry(EntryId, SignedEntry),
     /// A number to forget: its calls, their ends and what is counted about it.
     ForgetNumber(E164),
 }

@@ -15,6 +15,7 @@ pub mod contact;
 pub mod facts;
 pub mod fourwords;
 pub mod home;
+pub mod household;
 pub mod letter;
 pub mod mail;
 pub mod meeting;

@@ -58,6 +58,10 @@ pub enum Found {
 /// The largest request or response between two nodes, in bytes: twenty peers with their addresses have 12 KiB.
 pub const MAX_DIRECT_BYTES: usize = 16 * 1024;
 
+/// The largest word between two members of a household, in bytes: some thousand facts, or a document of a thousand
+/// entries.
+pub const MAX_MEMBER_BYTES: usize = 256 * 1024;
+
 /// A request of ours to one peer; chosen by the node, counting up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestRef(pub u64);
@@ -186,11 +190,21 @@ pub enum Event {
         /// 1 to [`MAX_DIRECT_BYTES`]; the first byte is a [`RequestKind`].
         data: Vec<u8>,
     },
+    /// A member of the household says something. It must be answered with [`Order::Respond`], within seconds. Nobody but
+    /// those of [`Order::Members`] is listened to.
+    MemberAsks {
+        /// Which member's node.
+        from: Peer,
+        /// What to answer with.
+        inbound: InboundRef,
+        /// 1 to [`MAX_MEMBER_BYTES`].
+        data: Vec<u8>,
+    },
     /// The answer to a request of ours.
     Response {
         /// Which.
         request: RequestRef,
-        /// At most [`MAX_DIRECT_BYTES`].
+        /// At most [`MAX_DIRECT_BYTES`], of a member [`MAX_MEMBER_BYTES`].
         data: Vec<u8>,
     },
     /// A request of ours has no answer: the peer is not connected, refused, or took too long. It may have arrived.
@@ -242,12 +256,26 @@ pub enum Order {
         /// 1 to [`MAX_DIRECT_BYTES`]; the first byte is a [`RequestKind`].
         data: Vec<u8>,
     },
+    /// Say something to a member of the household. Exactly one [`Event::Response`] or [`Event::Unanswered`] follows.
+    AskMember {
+        /// What the answer carries.
+        request: RequestRef,
+        /// Which member's node.
+        peer: Peer,
+        /// 1 to [`MAX_MEMBER_BYTES`].
+        data: Vec<u8>,
+    },
     /// Answer a peer. Too late, it is lost.
     Respond {
         /// Which.
         inbound: InboundRef,
-        /// At most [`MAX_DIRECT_BYTES`].
+        /// At most [`MAX_DIRECT_BYTES`], to a member [`MAX_MEMBER_BYTES`].
         data: Vec<u8>,
+    },
+    /// The other members of the household, from now on. Of everybody else not a byte of a member's word is read.
+    Members {
+        /// Their nodes' peers.
+        peers: Vec<Peer>,
     },
     /// Connect to a peer, and keep trying until [`Order::Forget`].
     Dial {

@@ -19,7 +19,7 @@ use crate::{
     imports, mail, retention,
     tables::{
         CALL_DAYS, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, CONTACTS, DOCUMENTS, INVITES, NUMBERS, OWN_SLOTS, PEERS,
-        STATEMENTS, by_number_key, by_verdict_key, call_key, chunk_key, chunk_of, day_key, slot_key,
+        ROSTER, STATEMENTS, by_number_key, by_verdict_key, call_key, chunk_key, chunk_of, day_key, slot_key,
     },
 };
 
@@ -50,6 +50,7 @@ pub(crate) fn apply(writing: &Writing<'_>, logs: &mut Logs, write: &Write) -> Re
         Write::Marks(home, marks) => mail::put_marks(writing, *home, marks),
         Write::Import(id, bytes) => imports::put(writing, *id, bytes),
         Write::DropImport(id) => imports::remove(writing, *id),
+        Write::RosterEntry(id, entry) => writing.put(&ROSTER, &id.0, entry),
         Write::ForgetNumber(number) => erased::forget(writing, logs, *number),
     }
 }

@@ -8,6 +8,7 @@ use meerkat_protocols::{
     home::HomeId,
     mail::Marks,
     mesh::Peer,
+    roster::SignedEntry,
     statement::{Kind, Sealed, StatementId},
     ticket::Invite,
     time::Day,
@@ -23,8 +24,8 @@ use crate::{
     file::{Next, Reading},
     imports, mail, retention, schema,
     tables::{
-        CALLS, CONTACTS, DOCUMENTS, HASH_BYTES, IDENTITY, INVITES, LOGS, META, OWN_SLOTS, PEERS, STATEMENTS, call_key,
-        chunk_of, log_key, meta_key, seq_of, slot_of,
+        CALLS, CONTACTS, DOCUMENTS, HASH_BYTES, IDENTITY, INVITES, LOGS, META, OWN_SLOTS, PEERS, ROSTER, STATEMENTS,
+        call_key, chunk_of, log_key, meta_key, seq_of, slot_of,
     },
 };
 
@@ -51,6 +52,8 @@ pub struct Restored {
     pub contacts: Vec<Contact>,
     /// Invites that were open or used.
     pub invites: Vec<Invite>,
+    /// The entries of the household's roster, in no particular order.
+    pub roster: Vec<SignedEntry>,
     /// What is kept beside the letters exchanged with each home.
     pub marks: Vec<(HomeId, Marks)>,
     /// The bytes of each import, by its id. One that lost a piece is left out.
@@ -107,6 +110,7 @@ impl Reader {
             peers(reading, &mut restored)?;
             contacts(reading, &mut restored)?;
             invites(reading, &mut restored)?;
+            roster(reading, &mut restored)?;
             mail::marks(reading, &mut restored)?;
             imports::all(reading, &mut restored)?;
             restored.next_call = next_call(reading, self.handle.node(), &mut restored)?;
@@ -249,6 +253,16 @@ fn invites(reading: &Reading<'_>, restored: &mut Restored) -> Result<(), Fault> 
     reading.each(&INVITES, [0; HASH_BYTES]..=[0xff; HASH_BYTES], |_, invite| match invite {
         Ok(invite) => {
             restored.invites.push(invite);
+            Next::Go
+        }
+        Err(damaged) => restored.note(damaged),
+    })
+}
+
+fn roster(reading: &Reading<'_>, restored: &mut Restored) -> Result<(), Fault> {
+    reading.each(&ROSTER, [0; 32]..=[0xff; 32], |_, entry| match entry {
+        Ok(entry) => {
+            restored.roster.push(entry);
             Next::Go
         }
         Err(damaged) => restored.note(damaged),

@@ -94,6 +94,8 @@ pub(crate) const MARKS: Table<HASH_BYTES> = Table::new("letter_marks");
 pub(crate) const IMPORTS: Table<8> = Table::new("imports");
 /// Hash of the ticket's id -> invite.
 pub(crate) const INVITES: Table<HASH_BYTES> = Table::new("invites");
+/// Id of an entry -> the entry, as signed.
+pub(crate) const ROSTER: Table<32> = Table::new("roster");
 /// Hash of the caller's key -> (key, value).
 pub(crate) const ACCESS_USERS: Table<HASH_BYTES> = Table::new("access_users");
 /// As [`ACCESS_USERS`].
@@ -122,6 +124,7 @@ pub(crate) const ALL: &[&dyn Rows] = &[
     &LETTERS,
     &MARKS,
     &IMPORTS,
+    &ROSTER,
     &ACCESS_USERS,
     &ACCESS_SESSIONS,
     &ACCESS_API_KEYS,

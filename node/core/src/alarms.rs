@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use meerkat_protocols::{phone::Line, time::Now};
+use meerkat_protocols::{home::NodeNumber, phone::Line, time::Now};
 
 /// Something that needs a person's attention.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +23,12 @@ pub enum Alarm {
     NeighbourEquivocates(meerkat_protocols::home::HomeId),
     /// What the store kept is damaged; the text says what of it.
     StoreDamaged(String),
+    /// Two copies of a member's data folder run.
+    CopyOf(NodeNumber, String),
+    /// A copy of this node's data folder runs elsewhere.
+    OwnCopy,
+    /// This node was removed from its household.
+    Expelled,
 }
 
 impl Alarm {
@@ -38,6 +44,9 @@ impl Alarm {
             Self::ClockNotSet => "clock_not_set",
             Self::NeighbourEquivocates(_) => "neighbour_equivocates",
             Self::StoreDamaged(_) => "store_damaged",
+            Self::CopyOf(..) => "copy_of_member",
+            Self::OwnCopy => "own_copy",
+            Self::Expelled => "expelled",
         }
     }
 
@@ -62,6 +71,15 @@ impl Alarm {
             Self::StoreDamaged(what) => {
                 format!("The memory card or disk has altered what was saved: {what}. What is damaged is not used; calls are still screened. Make a copy of the data folder and replace the card soon.")
             }
+            Self::CopyOf(_, name) => format!(
+                "The node “{name}” of your household runs twice: its data folder was copied. Stop one of the two, remove “{name}” from the household and let the other join anew."
+            ),
+            Self::OwnCopy => {
+                "A copy of this node runs elsewhere with the same data folder. Calls are screened, but nothing is reported from here. Stop one of the two, remove this node from the household on another one and let it join anew.".into()
+            }
+            Self::Expelled => {
+                "This node was removed from its household. It screens calls by what it knows and gets nothing new. To let it back in, invite it again.".into()
+            }
             Self::NeighbourEquivocates(home) => format!(
                 "The home {} has contradicted itself under its own signature. Its word counts for nothing here until you have spoken to that neighbour.",
                 home.short()
@@ -80,6 +98,9 @@ impl Alarm {
             Self::ClockNotSet => (5, String::new()),
             Self::NeighbourEquivocates(home) => (6, home.to_string()),
             Self::StoreDamaged(_) => (7, String::new()),
+            Self::CopyOf(number, _) => (8, number.0.to_string()),
+            Self::OwnCopy => (9, String::new()),
+            Self::Expelled => (10, String::new()),
         }
     }
 }

@@ -10,6 +10,7 @@ use meerkat_protocols::{
     mail::{Kept, LetterNo},
     mesh::{Path, Peer},
     number::{Caller, E164},
+    roster,
     statement::Category,
     ticket::{NotATicket, TicketId},
     time::Day,
@@ -121,6 +122,8 @@ pub enum Command {
     ForgetLetters(HomeId),
     /// Change a document: lists, settings, names.
     Edit(Edit),
+    /// Change the household: remove a member, call it otherwise, let it do more or less. Adding one takes both nodes.
+    ChangeHousehold(roster::Change),
     /// Take in a list that somebody published.
     Import {
         /// The list, read.

@@ -24,6 +24,14 @@ pub(crate) struct Direct {
     pings: BTreeMap<Peer, Vec<CommandId>>,
 }
 
+impl Direct {
+    /// A number for the next request.
+    pub(crate) fn next_request(&mut self) -> RequestRef {
+        self.next += 1;
+        RequestRef(self.next - 1)
+    }
+}
+
 impl Node {
     /// Asks a peer. What comes back, or that nothing does, goes to the part that the kind names.
     pub fn ask(&mut self, peer: Peer, kind: RequestKind, payload: &[u8]) -> RequestRef {
@@ -40,8 +48,7 @@ impl Node {
     }
 
     fn request(&mut self, peer: Peer, kind: RequestKind, payload: &[u8]) -> (RequestRef, Order) {
-        let request = RequestRef(self.direct.next);
-        self.direct.next += 1;
+        let request = self.direct.next_request();
         self.direct.asked.insert(request, (peer, kind));
         let data = [&[kind.byte()], payload].concat();
         (request, Order::Request { request, peer, data })
@@ -69,6 +76,9 @@ impl Node {
     /// A request of ours was answered, or has no answer. An answer of the one byte [`RequestKind::NOT_UNDERSTOOD`] is none:
     /// the other program is older than the question.
     pub(crate) fn answered(&mut self, now: Now, request: RequestRef, data: Option<&[u8]>) {
+        if self.member_answered(now, request, data) {
+            return;
+        }
         let Some((peer, kind)) = self.direct.asked.remove(&request) else { return };
         let data = data.filter(|data| *data != [RequestKind::NOT_UNDERSTOOD]);
         match (kind, data) {

@@ -354,6 +354,7 @@ fn is_expendable(write: &Write, own: HomeId) -> bool {
         Write::OwnSlot(..)
         | Write::Document(..)
         | Write::DocumentWhole(..)
+        | Write::RosterEntry(..)
         | Write::Contact(_)
         | Write::DropContact(_)
         | Write::Invite(_)

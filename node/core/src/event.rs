@@ -27,6 +27,8 @@ pub enum Event {
     ListsChanged(Subject),
     /// The home's settings were changed.
     SettingsChanged,
+    /// The household has changed: its members, or which of them are there.
+    HouseholdChanged,
     /// A list was imported or taken back.
     ImportsChanged,
     /// The calls from a number were forgotten.

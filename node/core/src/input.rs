@@ -9,10 +9,12 @@ use meerkat_protocols::{
     contact::{About, Contact, SignedRecord, Tie},
     facts::{Place, Seq},
     home::{Genesis, HomeId, NodeNumber},
+    household::Run,
     letter::{Letter, NotOpened, Receipt, SealedLetter},
     mail::Marks,
     mesh::{self, Peer},
     phone,
+    roster::{EntryId, EpochKey, Share, SignedEntry},
     statement::{Kind, Sealed},
     ticket::{Invite, SignedTicket},
     time::Day,
@@ -68,6 +70,10 @@ pub enum Done {
     LetterSealed(Option<(SealedLetter, Receipt)>),
     /// The letter, opened, or why it does not open.
     LetterOpened(Result<(Letter, Receipt), NotOpened>),
+    /// An entry of the roster, signed.
+    EntrySigned(SignedEntry),
+    /// The key of an epoch; nothing, if it is not sealed to this node.
+    EpochOpened(Option<EpochKey>),
     /// What to write so that the edit is kept (nothing, if it changed nothing), or why it was refused.
     Edited(Result<Option<Write>, String>),
 }
@@ -79,6 +85,10 @@ pub struct Identity {
     pub genesis: Genesis,
     /// This node's number in the home.
     pub node: NodeNumber,
+    /// In which of the home's slots it speaks; all, as long as it is the only node.
+    pub share: Share,
+    /// What people call it, until its household names it.
+    pub name: String,
     /// Where the node stands.
     pub place: Option<Place>,
     /// What it tells neighbours of itself.
@@ -86,6 +96,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The one node of a home.
+    #[must_use]
+    pub fn alone(genesis: Genesis, about: About) -> Self {
+        Self { genesis, node: NodeNumber(0), share: Share::WHOLE, name: "first node".to_owned(), place: None, about }
+    }
+
     /// The home's name.
     #[must_use]
     pub fn home(&self) -> HomeId {
@@ -112,6 +128,12 @@ pub struct Restored {
     pub invites: Vec<Invite>,
     /// Chance for this run, not stored: what the node draws for invites and meetings.
     pub chance: Chance,
+    /// The household's roster, in any order.
+    pub roster: Vec<SignedEntry>,
+    /// The keys of its latest epochs, as far as they are sealed to this node.
+    pub epochs: Vec<(EntryId, EpochKey)>,
+    /// Which run this is.
+    pub run: Run,
     /// The imported lists, by their ids.
     pub imports: Vec<(u32, Import)>,
     /// What is kept beside the letters exchanged with each home. Letters follow by `Engine::restore_letter`.

@@ -22,6 +22,7 @@ mod event;
 mod evidence;
 mod exchanges;
 mod hearing;
+mod household;
 mod imports;
 mod input;
 mod invites;
@@ -55,6 +56,7 @@ pub use event::Event;
 pub use exchanges::{
     ExchangeInput, ExchangeNews, ExchangeOutput, ExchangeState, Exchanges, Notice, Taken, UnderWay, Unwanted,
 };
+pub use household::{MemberInbound, Then, open_epochs};
 pub use imports::ImportState;
 pub use input::{Done, Identity, Input, JobId, Restored};
 pub use joins::{JoinId, JoinStage, JoinTrouble};
@@ -62,5 +64,8 @@ pub use mail::{HeldUp, Thread};
 pub use meetings::MeetingStage;
 pub use node::Node;
 pub use output::{Job, Output, Promise, Urgency};
-pub use snapshot::{ContactState, Counts, InviteState, JoinState, MeetingState, Neighbour, PeerState, Snapshot};
+pub use snapshot::{
+    ContactState, Counts, HouseholdState, InviteState, JoinState, MeetingState, MemberState, Neighbour, PeerState,
+    Snapshot,
+};
 pub use vouch_graph::{GraphHome, VouchGraph};

@@ -90,6 +90,7 @@ impl Node {
                 self.put(Output::Event(Event::PeerConnected(peer)));
                 self.greet_connected(now, peer, found);
                 self.mail_connected(now, peer);
+                self.member_connected(now, peer);
                 self.press_on_all();
             }
             MeshEvent::Disconnected { peer } => {
@@ -99,6 +100,7 @@ impl Node {
                     self.parted(peer);
                     self.was_here(now, peer);
                     self.mail_disconnected(now, peer);
+                    self.member_disconnected(now, peer);
                 }
             }
             MeshEvent::PathChanged { peer, path } => {
@@ -109,6 +111,7 @@ impl Node {
             }
             MeshEvent::Reachable { public } => self.mesh.public = Some(public),
             MeshEvent::Request { from, inbound, data } => self.asked(now, from, inbound, &data),
+            MeshEvent::MemberAsks { from, inbound, data } => self.member_asked(now, from, inbound, &data),
             MeshEvent::Response { request, data } => self.answered(now, request, Some(&data)),
             MeshEvent::Unanswered { request } => self.answered(now, request, None),
             MeshEvent::Pinged { peer, rtt_us, path } => self.pinged(peer, rtt_us, path),

@@ -25,6 +25,7 @@ use crate::{
     event::Event,
     evidence::{Evidence, HomeNo, Inserted},
     exchanges::{Notice, set_of},
+    household::Household,
     imports::{self, ImportState},
     input::{Done, Identity, Input, JobId, Restored},
     invites::Invites,
@@ -73,6 +74,7 @@ pub struct Node {
     pub(crate) mail: Mail,
     pub(crate) direct: Direct,
     pub(crate) peers: Peers,
+    pub(crate) household: Household,
     pub(crate) contacts: Contacts,
     pub(crate) presence: Presence,
     pub(crate) invites: Invites,
@@ -95,6 +97,7 @@ impl Node {
     pub fn new(identity: Identity, restored: Restored) -> Self {
         let mut evidence = Evidence::default();
         let own = evidence.number_of(identity.home());
+        let household = Household::restored(identity.genesis, restored.roster, restored.epochs, restored.run);
         let wishes = restored.wishes;
         let (peers, surplus) = Peers::restored(restored.peers);
         let mut node = Self {
@@ -119,6 +122,7 @@ impl Node {
             mail: Mail::with_marks(restored.marks),
             direct: Direct::default(),
             peers,
+            household,
             contacts: Contacts::restored(restored.contacts),
             presence: Presence::default(),
             invites: Invites::default(),
@@ -168,6 +172,7 @@ impl Node {
         self.walk(now);
         self.hear();
         self.begin_contacts();
+        self.begin_household(now);
         let invites = std::mem::take(&mut self.kept_invites);
         self.restore_invites(now, invites);
         self.rank();
@@ -194,6 +199,8 @@ impl Node {
             Input::Done(job, Done::RecordSigned(signed)) => self.record_signed(now, job, signed),
             Input::Done(job, Done::TicketSigned(signed)) => self.ticket_signed(now, job, signed),
             Input::Done(job, Done::Tied(tie)) => self.tied(job, tie),
+            Input::Done(job, Done::EntrySigned(signed)) => self.entry_signed(now, job, signed),
+            Input::Done(job, Done::EpochOpened(key)) => self.epoch_opened(now, job, key),
             Input::Done(job, Done::Edited(result)) => self.edited(job, result),
             Input::Done(job, Done::LetterSealed(sealed)) => self.letter_sealed(now, job, sealed),
             Input::Done(job, Done::LetterOpened(opened)) => self.letter_opened(now, job, opened),
@@ -210,6 +217,7 @@ impl Node {
             self.end_invites(now);
             self.mind_joins(now);
             self.end_meetings(now);
+            self.mind_household(now);
             if self.graph.due_ms().is_some_and(|due| due <= now.mono_ms) {
                 self.rank();
             }
@@ -231,8 +239,9 @@ impl Node {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<u64> {
         let talk = [self.invites.due_ms(), self.joins.due_ms(), self.meetings.due_ms(), self.mail.due_ms()];
+        let home = [self.household.due_ms()];
         let own = [self.graph.due_ms(), self.ranges.due_ms(), self.presence.due_ms(), Some(self.hourly_at_ms)];
-        talk.into_iter().chain(own).flatten().min()
+        talk.into_iter().chain(home).chain(own).flatten().min()
     }
 
     /// How things are.
@@ -249,6 +258,7 @@ impl Node {
             settings: self.settings.clone(),
             pinned: self.pinned.clone(),
             lists: Arc::clone(&self.lists),
+            household: self.household_state(),
             neighbours: self.neighbours.clone().unwrap_or_default(),
             imports: Arc::clone(&self.imports),
             vouches_left: MAX_VOUCHES.saturating_sub(self.reach.own().len() + self.invites.held_back(now)),

@@ -3,9 +3,10 @@
 use meerkat_protocols::{
     batch::Write,
     contact::NodeRecord,
-    home::Genesis,
+    home::{Genesis, HomeId, NodeNumber},
     letter::{Address, Correspondent, Letter, SealedLetter},
     mesh, phone,
+    roster::{Entry, EpochBox},
     statement::{Sealed, Statement},
     ticket::Ticket,
     topic::Topic,
@@ -75,6 +76,19 @@ pub enum Job {
         from: Correspondent,
         /// This node.
         to: Address,
+    },
+    /// Sign an entry of the roster with this node's statement key.
+    SignEntry(Box<Entry>),
+    /// Open the key of an epoch with this node's seal key.
+    OpenEpoch {
+        /// As it lies in the roster.
+        sealed: EpochBox,
+        /// Of which home.
+        home: HomeId,
+        /// Who sealed it.
+        author: NodeNumber,
+        /// This node.
+        to: NodeNumber,
     },
     /// Make a change in a document. Edits are made, and their results handed back, in the order in which they were given.
     Edit(Edit),

@@ -63,6 +63,13 @@ impl Peers {
     }
 }
 
+impl Peers {
+    /// Where a peer was reached, this time or an earlier one.
+    pub(crate) fn address_of(&self, peer: Peer) -> Option<&str> {
+        self.good.get(&peer).map(|good| good.address.as_str())
+    }
+}
+
 impl Node {
     /// Keeps a peer that we reached ourselves, without a relay: it can be reached again. The address of one that called us
     /// is that of its outgoing connection, where nobody listens.

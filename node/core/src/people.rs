@@ -7,6 +7,7 @@ use meerkat_protocols::{
     home::{Card, HomeId},
     number::{Caller, E164, Region, classify, parse_typed},
     phone::BlockedBy,
+    roster::Change,
     statement::{Body, Category, Kind},
     text,
     time::Now,
@@ -17,6 +18,7 @@ use crate::{
     command::{Assessment, Claim, Command, CommandId, Refusal, Reply, Through},
     event::Event,
     evidence::{HomeNo, LiveReport},
+    household::Then,
     input::JobId,
     node::Node,
     output::{Job, Output, Promise, Urgency},
@@ -85,6 +87,10 @@ impl Node {
             Command::LettersRead { from, up_to } => self.letters_read(id, from, up_to),
             Command::ForgetLetters(home) => self.forget_letters(now, id, home),
             Command::Edit(edit) => self.edit(Some(id), edit),
+            Command::ChangeHousehold(Change::Add(_)) => {
+                Err(Refusal::Invalid("a node is added by an invite that it uses itself".to_owned()))
+            }
+            Command::ChangeHousehold(change) => self.change_household(now, change, Then::Reply(id)),
             Command::Import { import, kept, replace } => self.import(id, *import, kept, replace),
             Command::UndoImport(import) => self.undo_import(id, import),
             Command::Forget { number } => self.typed(&number).map(|n| self.forget(id, n)),

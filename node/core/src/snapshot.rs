@@ -9,6 +9,7 @@ use meerkat_protocols::{
     home::{Card, HomeId, NodeNumber},
     mesh::{Found, Path, Peer},
     phone::{Line, LineState},
+    roster::Role,
     shortcode::ShortCode,
     ticket::{SignedTicket, TicketId},
     time::Day,
@@ -118,6 +119,40 @@ pub struct PeerState {
     pub since_mono_ms: u64,
 }
 
+/// A node of this home, as the roster and this node know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberState {
+    /// Its number.
+    pub number: NodeNumber,
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Its network key's public half.
+    pub peer: Peer,
+    /// When it was added, in Unix seconds, if that is known.
+    pub since: Option<i64>,
+    /// Whether it is this node.
+    pub own: bool,
+    /// Whether it is connected.
+    pub online: bool,
+    /// Whether it is connected and knows the same members.
+    pub in_step: bool,
+    /// Whether two copies of it run.
+    pub twin: bool,
+    /// Whether it was removed.
+    pub removed: bool,
+}
+
+/// The household.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HouseholdState {
+    /// Members and former members; empty while the home has one node.
+    pub members: Vec<MemberState>,
+    /// Whether this node was removed.
+    pub expelled: bool,
+}
+
 /// What was counted since the process started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -158,6 +193,8 @@ pub struct Snapshot {
     pub pinned: Vec<String>,
     /// The home's lists.
     pub lists: Arc<Lists>,
+    /// The nodes of this home.
+    pub household: HouseholdState,
     /// The neighbours this home answers for, by name.
     pub neighbours: Arc<Vec<Neighbour>>,
     /// The imported lists, the oldest first.

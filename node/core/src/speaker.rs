@@ -170,6 +170,7 @@ impl Node {
         body: Body,
         told: impl FnOnce(u8) -> (Reply, Event),
     ) -> Result<(), Refusal> {
+        self.check_voice()?;
         let slot = self.speaker.take_slot(body.kind(), day)?;
         let statement = Statement { home: self.identity.home(), node: self.identity.node, day, slot, body };
         let (reply, event) = told(slot);

@@ -2,10 +2,10 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use meerkat_core::{Engine, ExchangeInput, Exchanges, Identity, Input, Restored};
+use meerkat_core::{Engine, ExchangeInput, Exchanges, Identity, Input, Restored, open_epochs};
 use meerkat_documents::Shelf;
 use meerkat_numberlists::Import;
-use meerkat_protocols::{chance::Chance, facts::Place, home::NodeNumber, wishes::Wishes};
+use meerkat_protocols::{chance::Chance, facts::Place, household::Run, letter::SealSecret, wishes::Wishes};
 use meerkat_store::{CheckError, DataKey, Folder, Options, Reader, Store};
 use tokio::sync::{mpsc, watch};
 
@@ -38,7 +38,8 @@ impl Kept {
         let keys = Keys::load_or_create(&store)?;
         let place = loaded.settings.node.place.map(|(latitude, longitude)| Place { latitude, longitude });
         let about = machine::about(loaded, &keys);
-        let identity = Identity { genesis: keys.genesis, node: NodeNumber(0), place, about };
+        let name = loaded.settings.node.name.clone();
+        let identity = Identity { name, place, ..Identity::alone(keys.genesis, about) };
         Ok(Self { store: Arc::new(store), keys, identity })
     }
 }
@@ -57,11 +58,12 @@ pub(crate) async fn restore(
     clock: Clock,
     identity: &Identity,
     loaded: &Loaded,
+    (secret, run): (SealSecret, Run),
 ) -> Result<Remade, NotStarted> {
     let (store, identity, pins) = (Arc::clone(store), identity.clone(), loaded.settings.pins.clone());
     let read = tokio::task::spawn_blocking(move || {
         let damage = if store.needs_check(clock.now().wall) { check(&store, clock) } else { None };
-        read(&store, clock, identity, &pins, damage)
+        read(&store, clock, identity, &pins, (damage, &secret, run))
     });
     read.await.map_err(io::Error::other)?
 }
@@ -115,7 +117,7 @@ fn read(
     clock: Clock,
     identity: Identity,
     pins: &Pins,
-    damage: Option<String>,
+    (damage, secret, run): (Option<String>, &SealSecret, Run),
 ) -> Result<Remade, NotStarted> {
     let reader = store.reader();
     let mut found = reader.restore()?;
@@ -137,6 +139,7 @@ fn read(
     let imports: Vec<_> =
         found_imports.into_iter().filter_map(|(id, bytes)| Some((id, Import::from_bytes(&bytes).ok()?))).collect();
     found.damaged += count - imports.len();
+    let epochs = open_epochs(identity.genesis, identity.node, &found.roster, secret);
     let mut engine = Engine::new(
         identity,
         Restored {
@@ -150,6 +153,9 @@ fn read(
             chance: Chance::of(chance),
             imports,
             marks: std::mem::take(&mut found.marks),
+            roster: std::mem::take(&mut found.roster),
+            epochs,
+            run,
         },
     );
     let mut exchanges = Exchanges::new(u64::from_le_bytes(seed));
@@ -165,6 +171,13 @@ fn read(
         engine.handle(clock.now(), Input::Damaged(damage));
     }
     Ok(Remade { engine, exchanges, shelf, peers: found.peers })
+}
+
+/// This run of the node, told from all others by its number and by chance.
+pub(crate) fn run(start: u64) -> io::Result<Run> {
+    let mut chance = [0; 8];
+    getrandom::fill(&mut chance).map_err(io::Error::other)?;
+    Ok(Run { start, chance })
 }
 
 fn unreadable_words(count: usize) -> String {

@@ -92,7 +92,9 @@ impl Running {
         let (writer, writer_thread) = Writer::start(Arc::clone(&store), committed_in.clone())?;
         let first_look = Engine::new(identity.clone(), Restored::default()).snapshot(clock.now());
         let (snapshot_in, snapshot) = watch::channel(Arc::new(first_look));
-        let events = EventLog::new(store.raise_event_floor(EVENTS_A_RUN)?, web_clock(clock), snapshot.clone());
+        // It rises with each start, so it tells this run from those before.
+        let start = store.raise_event_floor(EVENTS_A_RUN)?;
+        let events = EventLog::new(start, web_clock(clock), snapshot.clone());
         let (reader_in, reader) = watch::channel(None);
         let (commands_in, commands) = mpsc::channel(COMMAND_QUEUE);
         let access = Access::new(access_door(writer.clone()), web_clock(clock));
@@ -108,7 +110,10 @@ impl Running {
         let page = Page::open(loaded, wiring, stopped.clone()).await?;
 
         // The store, checked and read.
-        let Remade { engine, exchanges, shelf, peers } = kept::restore(&store, clock, &identity, loaded).await?;
+        let seal = SealSecret::from_bytes(keys.seal.to_bytes());
+        let run = kept::run(start)?;
+        let Remade { engine, exchanges, shelf, peers } =
+            kept::restore(&store, clock, &identity, loaded, (seal.clone(), run)).await?;
         access.restore_from(&store.reader())?;
         reader_in.send_replace(Some(store.reader()));
         let may_read = reader_in.subscribe();
@@ -118,7 +123,7 @@ impl Running {
         // The neighbourhood and the engine.
         let (orders, network_events, mut network) = network(loaded, keys.network.clone(), peers);
         let (done_in, done) = mpsc::unbounded_channel();
-        let voice = Voice { key: keys.statement, seal: SealSecret::from_bytes(keys.seal.to_bytes()), shelf };
+        let voice = Voice { key: keys.statement, seal, shelf };
         let (jobs, workers) = Jobs::start(voice, done_in)?;
         let (notices, notices_out) = mpsc::unbounded_channel();
         let (news_in, news) = mpsc::channel(NEWS_QUEUE);

@@ -94,7 +94,7 @@ fn describe(event: &Event) -> Value {
         Event::Gossip { from, data, .. } => {
             json!({ "event": "gossip", "from": peer_id_text(*from), "text": String::from_utf8_lossy(data) })
         }
-        Event::Request { from, data, .. } => {
+        Event::Request { from, data, .. } | Event::MemberAsks { from, data, .. } => {
             json!({ "event": "request", "from": peer_id_text(*from), "text": String::from_utf8_lossy(data) })
         }
         Event::Response { request, data } => {

@@ -68,18 +68,20 @@ pub(crate) struct Behaviour {
     pub(crate) gossip: Gossip,
     pub(crate) direct: Direct,
     streams: streams::Behaviour,
+    members: streams::Behaviour,
 }
 
 impl Behaviour {
-    /// And the door through which its streams come and go.
+    /// And the doors through which its streams come and go: those of exchanges, those of members.
     pub(crate) fn new(
         keypair: &Keypair,
         places: relay::client::Behaviour,
         whom: RelayFor,
         trusted: &Trusted,
         heard: Heard,
-    ) -> Result<(Self, Door), Trouble> {
-        let (streams, door) = streams::Behaviour::new();
+    ) -> Result<(Self, [Door; 2]), Trouble> {
+        let (streams, exchanges) = streams::Behaviour::new(streams::RECONCILE);
+        let (members, household) = streams::Behaviour::new(streams::HOUSEHOLD);
         let own = keypair.public().to_peer_id();
         let behaviour = Self {
             limits: connection_limits::Behaviour::new(connection_limits()),
@@ -95,8 +97,9 @@ impl Behaviour {
             gossip: gossip(heard)?,
             direct: direct::behaviour(),
             streams,
+            members,
         };
-        Ok((behaviour, door))
+        Ok((behaviour, [exchanges, household]))
     }
 }
 

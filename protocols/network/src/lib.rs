@@ -24,6 +24,7 @@ mod gate;
 mod gossiping;
 mod judging;
 mod listen;
+mod members;
 mod met;
 mod nat;
 mod nearby;

@@ -1,6 +1,7 @@
 //! Opens streams to connected peers and takes theirs. `libp2p-stream` does the same, but is an alpha that keeps a channel for
 //! every connection there ever was (0.5.0), and calls peers by itself, which is [`crate::book`]'s to decide.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::task::{Context, Poll};
 
@@ -16,7 +17,10 @@ use libp2p::swarm::{
 };
 use tokio::sync::mpsc;
 
-const PROTOCOL: StreamProtocol = StreamProtocol::new("/meerkat/reconcile/1");
+/// Frames of exchanges.
+pub(crate) const RECONCILE: StreamProtocol = StreamProtocol::new("/meerkat/reconcile/1");
+/// Words between members of a household.
+pub(crate) const HOUSEHOLD: StreamProtocol = StreamProtocol::new("/meerkat/household/1");
 
 /// Streams and wishes for them on their way between the swarm and [`crate::exchanges`]: more than may be open.
 const QUEUE: usize = 8;
@@ -35,19 +39,20 @@ pub(crate) struct Door {
 }
 
 pub(crate) struct Behaviour {
+    protocol: StreamProtocol,
     wishes: mpsc::Receiver<Wish>,
     arrivals: mpsc::Sender<(PeerId, Stream)>,
 }
 
 impl Behaviour {
-    pub(crate) fn new() -> (Self, Door) {
+    pub(crate) fn new(protocol: StreamProtocol) -> (Self, Door) {
         let (wishes_in, wishes) = mpsc::channel(QUEUE);
         let (arrivals, arrivals_out) = mpsc::channel(QUEUE);
-        (Self { wishes, arrivals }, Door { wishes: wishes_in, arrivals: arrivals_out })
+        (Self { protocol, wishes, arrivals }, Door { wishes: wishes_in, arrivals: arrivals_out })
     }
 
     fn negotiator(&self, peer: PeerId) -> Negotiator {
-        Negotiator { peer, wish: None, arrivals: self.arrivals.clone() }
+        Negotiator { protocol: self.protocol.clone(), peer, wishes: VecDeque::new(), arrivals: self.arrivals.clone() }
     }
 }
 
@@ -95,9 +100,10 @@ impl NetworkBehaviour for Behaviour {
 
 /// Agrees with the peer on streams, on one connection.
 pub(crate) struct Negotiator {
+    protocol: StreamProtocol,
     peer: PeerId,
-    /// A second one takes its place: there is one exchange of ours with a peer at a time.
-    wish: Option<Wish>,
+    /// Bounded by those who wish.
+    wishes: VecDeque<Wish>,
     arrivals: mpsc::Sender<(PeerId, Stream)>,
 }
 
@@ -110,23 +116,23 @@ impl ConnectionHandler for Negotiator {
     type OutboundOpenInfo = oneshot::Sender<Stream>;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol, ()> {
-        SubstreamProtocol::new(ReadyUpgrade::new(PROTOCOL), ())
+        SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), ())
     }
 
     fn poll(
         &mut self,
         _: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Self::OutboundOpenInfo, Self::ToBehaviour>> {
-        match self.wish.take() {
+        match self.wishes.pop_front() {
             Some(wish) => Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
-                protocol: SubstreamProtocol::new(ReadyUpgrade::new(PROTOCOL), wish.answer),
+                protocol: SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), wish.answer),
             }),
             None => Poll::Pending,
         }
     }
 
     fn on_behaviour_event(&mut self, wish: Wish) {
-        self.wish = Some(wish);
+        self.wishes.push_back(wish);
     }
 
     fn on_connection_event(

@@ -3,11 +3,12 @@
 use libp2p::PeerId;
 use libp2p::request_response::{Event as DirectEvent, Message};
 use libp2p::swarm::ConnectionId;
-use meerkat_protocols::mesh::{Event, InboundRef, MAX_DIRECT_BYTES, Peer, RequestRef};
+use meerkat_protocols::mesh::{Event, InboundRef, MAX_DIRECT_BYTES, MAX_MEMBER_BYTES, Peer, RequestRef};
 use tokio::time::Duration;
 
 use crate::address::{peer_id, peer_of};
 use crate::direct::{Answer, Asked};
+use crate::members::News;
 use crate::task::Task;
 
 impl Task {
@@ -35,7 +36,32 @@ impl Task {
         true
     }
 
+    pub(crate) fn ask_member(&mut self, request: RequestRef, peer: Peer, data: Vec<u8>) {
+        let fits = (1..=MAX_MEMBER_BYTES).contains(&data.len());
+        let connected = peer_id(peer).is_some_and(|id| self.swarm.is_connected(&id));
+        if !fits || !connected || !self.members.ask(request, peer, data) {
+            self.outlet.send(Event::Unanswered { request });
+        }
+    }
+
+    pub(crate) fn member_news(&mut self, news: News) {
+        match news {
+            News::Asked { from, data, answer } => {
+                let inbound = self.members.wait(answer);
+                if !self.outlet.offer(Event::MemberAsks { from, inbound, data }) {
+                    // A node too slow to listen refuses.
+                    self.members.forget(inbound);
+                }
+            }
+            News::Answered { request, data: Some(data) } => self.outlet.send(Event::Response { request, data }),
+            News::Answered { request, data: None } => self.outlet.send(Event::Unanswered { request }),
+        }
+    }
+
     pub(crate) fn respond(&mut self, inbound: InboundRef, data: Vec<u8>) {
+        if self.members.is_members(inbound) {
+            return self.members.answer(inbound, data);
+        }
         // An error means that the peer waits no longer; one that is too long is dropped, which the peer sees as a refusal.
         if let Some(channel) = self.under_way.answer(inbound)
             && data.len() <= MAX_DIRECT_BYTES

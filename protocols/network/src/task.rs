@@ -20,6 +20,7 @@ use crate::book::{Book, Call};
 use crate::direct::UnderWay;
 use crate::judging::Judging;
 use crate::listen;
+use crate::members::Members;
 use crate::met::{self, Met};
 use crate::nat;
 use crate::nearby::{Nearby, News};
@@ -53,6 +54,7 @@ pub(crate) struct Task {
     pub(crate) book: Book,
     pub(crate) paths: Paths,
     pub(crate) under_way: UnderWay,
+    pub(crate) members: Members,
     pub(crate) trusted: Trusted,
     pub(crate) heard: Heard,
     pub(crate) reach: Reach,
@@ -88,7 +90,7 @@ impl Task {
         let book = book(own, settings)?;
         let trusted = Trusted::default();
         let heard = Heard::default();
-        let (behaviour, door) = Behaviour::new(&keypair, places, settings.relay, &trusted, heard.clone())?;
+        let (behaviour, [door, household]) = Behaviour::new(&keypair, places, settings.relay, &trusted, heard.clone())?;
         let swarm = Swarm::new(transport, behaviour, own_id, behaviour::swarm_config());
         let mut task = Self {
             own,
@@ -98,6 +100,7 @@ impl Task {
             book,
             paths: Paths::default(),
             under_way: UnderWay::default(),
+            members: Members::new(household),
             trusted,
             heard,
             reach: Reach::default(),
@@ -141,6 +144,7 @@ impl Task {
                 },
                 () = self.outlet.drain(), if self.outlet.is_waiting() => {}
                 news = hear(&mut self.nearby) => self.news(news),
+                news = self.members.next() => self.member_news(news),
                 () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
                 event = self.swarm.select_next_some() => self.event(event),
             }
@@ -163,6 +167,8 @@ impl Task {
             Order::Hear { topics } => self.hear(&topics),
             Order::Judge { message, validation } => self.word_on(message, validation),
             Order::Request { request, peer, data } => self.request(request, peer, data),
+            Order::AskMember { request, peer, data } => self.ask_member(request, peer, data),
+            Order::Members { peers } => self.members.follow(peers),
             Order::Respond { inbound, data } => self.respond(inbound, data),
             Order::Ping { peer } => self.ping(peer),
             Order::Dial { peer, addresses } => {

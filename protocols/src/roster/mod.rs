@@ -240,6 +240,15 @@ impl Roster {
         self.log.iter().enumerate().filter(|(at, _)| !has.has(*at)).map(|(_, known)| &known.signed).collect()
     }
 
+    /// All that an entry saw, each behind those it saw itself, and the entry.
+    #[must_use]
+    pub fn seen_by(&self, id: EntryId) -> Vec<&SignedEntry> {
+        let Some(at) = self.index.get(&id) else { return Vec::new() };
+        let mut seen = self.log[*at].ancestors;
+        seen.add(*at);
+        self.log.iter().enumerate().filter(|(at, _)| seen.has(*at)).map(|(_, known)| &known.signed).collect()
+    }
+
     /// All entries, each behind those it saw.
     pub fn entries(&self) -> impl Iterator<Item = (EntryId, &SignedEntry)> {
         self.log.iter().map(|known| (known.id, &known.signed))

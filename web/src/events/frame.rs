@@ -43,6 +43,9 @@ pub(crate) enum What {
     /// A list was imported or taken back.
     #[serde(rename = "imports.changed")]
     ImportsChanged(Nothing),
+    /// The household's members have changed, or which of them are there.
+    #[serde(rename = "household.changed")]
+    HouseholdChanged(Nothing),
     /// Calls were erased, and with them what these events told of them.
     #[serde(rename = "calls.erased")]
     CallsErased(Nothing),
@@ -208,6 +211,7 @@ impl What {
             Core::ListsChanged(subject) => Self::ListsChanged(ChangedSubject { subject: subject.key() }),
             Core::SettingsChanged => Self::SettingsChanged(Nothing {}),
             Core::ImportsChanged => Self::ImportsChanged(Nothing {}),
+            Core::HouseholdChanged => Self::HouseholdChanged(Nothing {}),
             Core::NumberForgotten(_) => Self::CallsErased(Nothing {}),
             Core::ReportMade(n) => Self::ReportMade(number(n)),
             Core::ReportRetracted(n) => Self::ReportRetracted(number(n)),
@@ -254,6 +258,7 @@ impl What {
             Self::ListsChanged(_) => "lists.changed",
             Self::SettingsChanged(_) => "settings.changed",
             Self::ImportsChanged(_) => "imports.changed",
+            Self::HouseholdChanged(_) => "household.changed",
             Self::CallsErased(_) => "calls.erased",
             Self::ReportMade(_) => "report.made",
             Self::ReportRetracted(_) => "report.retracted",

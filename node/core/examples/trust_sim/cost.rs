@@ -110,12 +110,7 @@ fn fill(engine: &mut Engine) -> Duration {
 
 /// Fills a node and calls it.
 pub(crate) fn measure() -> Cost {
-    let identity = Identity {
-        genesis: Genesis::new(&key(0).verifying_key()),
-        node: NodeNumber(0),
-        place: None,
-        about: About::default(),
-    };
+    let identity = Identity::alone(Genesis::new(&key(0).verifying_key()), About::default());
     let mut engine = Engine::new(identity, Restored::default());
     let now = Now { mono_ms: 0, wall: Some(Day(TODAY).begins()) };
     let restored = fill(&mut engine);

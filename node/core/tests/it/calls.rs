@@ -104,12 +104,7 @@ fn unknown_calls_end_without_harm_and_ringing_ones_are_bounded() {
 
 #[test]
 fn a_call_is_answered_while_statements_are_still_coming_back() {
-    let identity = meerkat_core::Identity {
-        genesis: genesis(0),
-        node: meerkat_protocols::home::NodeNumber(0),
-        place: None,
-        about: meerkat_protocols::contact::About::default(),
-    };
+    let identity = meerkat_core::Identity::alone(genesis(0), meerkat_protocols::contact::About::default());
     let mut engine = meerkat_core::Engine::new(identity, meerkat_core::Restored::default());
     engine.restore(&report(0, TODAY, 0, SPAMMER, Category::Scam));
     let now = World::new(0).now;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use meerkat_core::{Engine, Identity, Input, Restored};
 use meerkat_protocols::{
     contact::About,
-    home::NodeNumber,
     phone::{self, CallId},
     statement::Category,
     time::{Day, Now},
@@ -35,7 +34,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 #[test]
 #[ignore = "a measurement of several minutes in a debug build"]
 fn three_hundred_thousand_statements() {
-    let identity = Identity { genesis: genesis(0), node: NodeNumber(0), place: None, about: About::default() };
+    let identity = Identity::alone(genesis(0), About::default());
     let mut engine = Engine::new(identity, Restored::default());
     let now = Now { mono_ms: 0, wall: Some(Day(TODAY).begins()) };
     // A tree: each home answers for the next twelve.

@@ -8,6 +8,7 @@ mod disk;
 mod exchanges;
 mod face_to_face;
 mod hostile;
+mod household;
 mod imports;
 mod lane;
 mod load;

@@ -107,13 +107,17 @@ fn live(world: &mut World, day: u64) {
 
 fn bytes_of(order: &Order) -> Option<&[u8]> {
     match order {
-        Order::Publish { data, .. } | Order::Request { data, .. } | Order::Respond { data, .. } => Some(data),
+        Order::Publish { data, .. }
+        | Order::Request { data, .. }
+        | Order::AskMember { data, .. }
+        | Order::Respond { data, .. } => Some(data),
         // Topics of countries and shards, a verdict on bytes that came, an address, a peer: no bytes of ours.
         Order::Hear { .. }
         | Order::Judge { .. }
         | Order::Dial { .. }
         | Order::Forget { .. }
         | Order::Ping { .. }
+        | Order::Members { .. }
         | Order::Trust { .. } => None,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use ed25519_dalek::SigningKey;
 use meerkat_core::{
     Assessment, Command, CommandId, Deed, Done, Engine, Event, Identity, Input, Job, JobId, Notice, Refusal, Reply,
-    Restored,
+    Restored, open_epochs,
 };
 use meerkat_numberlists::Import;
 use meerkat_protocols::{
@@ -14,11 +14,13 @@ use meerkat_protocols::{
     contact::{About, Contact, NodeRecord, Tie},
     facts::{Seq, Verdict},
     home::{Card, Genesis, HomeId, NodeNumber},
+    household::Run,
     letter::{SealSecret, SealedLetter},
     mail::{Kept, LetterNo, Marks},
     mesh::{self, MessageRef, Peer, Validation},
     number::E164,
     phone::{self, Act, CallId, Ending, IdentitySource, Incoming, Line},
+    roster::{EntryId, Share, SignedEntry},
     statement::{Basis, Body, Category, Kind, Sealed, Statement, StatementId},
     ticket::{Invite, TicketId},
     time::{Day, Now},
@@ -104,6 +106,9 @@ pub(crate) struct World {
     pub(crate) now: Now,
     pub(crate) disk: Disk,
     pub(crate) number: u16,
+    /// Of which home it is a node: by number 0 of its own, else a member of another's.
+    pub(crate) of: (u16, NodeNumber),
+    pub(crate) roster: BTreeMap<EntryId, SignedEntry>,
     /// The batch that the disk has and says nothing about.
     pub(crate) held: Option<Batch>,
     /// What is on disk.
@@ -139,10 +144,24 @@ impl World {
 
     /// The node of home `n` with what was stored.
     pub(crate) fn started(n: u16, wall: Option<i64>, restored: Restored, statements: &[Sealed]) -> Self {
-        Self::started_with(n, wall, restored, statements, BTreeMap::new())
+        Self::started_with((n, NodeNumber(0)), n, wall, restored, statements, BTreeMap::new())
+    }
+
+    /// Node `n` as a member of home `of`, with this roster; its number there is its own.
+    pub(crate) fn member(of: u16, n: u16, roster: &[SignedEntry], start: u64) -> Self {
+        let node = NodeNumber(if of == n { 0 } else { u8::try_from(n).expect("few") });
+        let restored = Restored {
+            chance: Chance::of([u8::try_from(n).expect("few") + 100; 32]),
+            roster: roster.to_vec(),
+            epochs: open_epochs(genesis(of), node, roster, &seal_secret(n)),
+            run: Run { start, chance: [u8::try_from(n).expect("few"); 8] },
+            ..Restored::default()
+        };
+        Self::started_with((of, node), n, Some(Day(TODAY).begins()), restored, &[], BTreeMap::new())
     }
 
     fn started_with(
+        of: (u16, NodeNumber),
         n: u16,
         wall: Option<i64>,
         restored: Restored,
@@ -150,11 +169,14 @@ impl World {
         letters: BTreeMap<(HomeId, LetterNo), Kept>,
     ) -> Self {
         let identity = Identity {
-            genesis: genesis(n),
-            node: NodeNumber(0),
+            genesis: genesis(of.0),
+            node: of.1,
+            share: Share::WHOLE,
+            name: format!("node {n}"),
             place: None,
             about: About { peer: peer(n), seal_key: seal_secret(n).key(), ..About::default() },
         };
+        let kept_roster = restored.roster.iter().map(|entry| (entry.id(), entry.clone())).collect();
         let mut world = Self {
             statements: BTreeMap::new(),
             slots: restored.own_slots.clone(),
@@ -167,6 +189,8 @@ impl World {
             now: Now { mono_ms: 0, wall },
             disk: Disk::Works,
             number: n,
+            of,
+            roster: kept_roster,
             held: None,
             batches: Vec::new(),
             acts: Vec::new(),
@@ -198,6 +222,7 @@ impl World {
     /// A new process on what this one has on disk.
     pub(crate) fn restarted(&self) -> Self {
         let imports = self.imports.iter().map(|(id, bytes)| (*id, Import::from_bytes(bytes).expect("as it was kept")));
+        let roster: Vec<SignedEntry> = self.roster.values().cloned().collect();
         let restored = Restored {
             own_slots: self.slots.clone(),
             next_call: Seq(self.next),
@@ -206,10 +231,12 @@ impl World {
             invites: self.invites.values().cloned().collect(),
             chance: Chance::of([u8::try_from(self.number).expect("few"); 32]),
             marks: self.marks.iter().map(|(home, marks)| (*home, *marks)).collect(),
+            epochs: open_epochs(genesis(self.of.0), self.of.1, &roster, &seal_secret(self.number)),
+            roster,
             ..Restored::default()
         };
         let statements: Vec<Sealed> = self.statements.values().cloned().collect();
-        Self::started_with(self.number, self.now.wall, restored, &statements, self.letters.clone())
+        Self::started_with(self.of, self.number, self.now.wall, restored, &statements, self.letters.clone())
     }
 
     /// A node of home `n` that answers for these homes and knows their nodes.
@@ -285,6 +312,10 @@ impl World {
             Job::SignRecord(record) => Done::RecordSigned(record.sign(&key(self.number))),
             Job::SignTicket(ticket) => Done::TicketSigned(ticket.sign(&key(self.number))),
             Job::Tie(genesis) => Done::Tied(Tie::between(&key(self.number), &genesis)),
+            Job::SignEntry(entry) => Done::EntrySigned(entry.sign(&key(self.number))),
+            Job::OpenEpoch { sealed, home, author, to } => {
+                Done::EpochOpened(sealed.open(&seal_secret(self.number), home, author, to).ok())
+            }
             Job::SealLetter { letter, from, to } => {
                 let mut chance = [self.number.to_be_bytes()[1]; 32];
                 chance[..8].copy_from_slice(&id.0.to_be_bytes());
@@ -308,6 +339,7 @@ impl World {
                 Write::OwnSlot(kind, day, next) => drop(self.slots.insert((*kind, *day), *next)),
                 Write::Import(id, bytes) => drop(self.imports.insert(*id, bytes.to_vec())),
                 Write::DropImport(id) => drop(self.imports.remove(id)),
+                Write::RosterEntry(id, entry) => drop(self.roster.insert(*id, entry.clone())),
                 Write::Call(_)
                 | Write::CallEnd(_)
                 | Write::Fact(_)

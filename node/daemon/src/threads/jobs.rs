@@ -63,6 +63,8 @@ impl Jobs {
             Job::Sign(_)
             | Job::SignRecord(_)
             | Job::SignTicket(_)
+            | Job::SignEntry(_)
+            | Job::OpenEpoch { .. }
             | Job::Tie(_)
             | Job::Edit(_)
             | Job::SealLetter { .. }
@@ -93,6 +95,10 @@ fn work(job: Job, voice: &mut Voice) -> Option<Done> {
         Job::Sign(statement) => Some(Done::Signed(statement.sign(&voice.key))),
         Job::SignRecord(record) => Some(Done::RecordSigned(record.sign(&voice.key))),
         Job::SignTicket(ticket) => Some(Done::TicketSigned(ticket.sign(&voice.key))),
+        Job::SignEntry(entry) => Some(Done::EntrySigned(entry.sign(&voice.key))),
+        Job::OpenEpoch { sealed, home, author, to } => {
+            Some(Done::EpochOpened(sealed.open(&voice.seal, home, author, to).ok()))
+        }
         Job::Tie(genesis) => Some(Done::Tied(Tie::between(&voice.key, &genesis))),
         Job::Edit(edit) => Some(Done::Edited(change(&mut voice.shelf, &edit))),
         Job::SealLetter { letter, from, to } => Some(Done::LetterSealed(seal(&letter, &voice.seal, &from, &to))),
@@ -130,6 +136,8 @@ fn check(job: Job) -> Option<Done> {
         Job::Sign(_)
         | Job::SignRecord(_)
         | Job::SignTicket(_)
+        | Job::SignEntry(_)
+        | Job::OpenEpoch { .. }
         | Job::Tie(_)
         | Job::Edit(_)
         | Job::SealLetter { .. }

@@ -12,7 +12,7 @@ use meerkat_documents::Shelf;
 use meerkat_protocols::{
     contact::About,
     facts::Verdict,
-    home::{Genesis, NodeNumber},
+    home::Genesis,
     letter::SealSecret,
     phone::{Act, Answer, BlockedBy, CallId, Event as PhoneEvent, IdentitySource, Incoming, Line},
     statement::Category,
@@ -43,12 +43,7 @@ impl Node {
     fn start(store: Store) -> Self {
         let store = Arc::new(store);
         let key = SigningKey::from_bytes(&[3; 32]);
-        let identity = Identity {
-            genesis: Genesis::new(&key.verifying_key()),
-            node: NodeNumber(0),
-            place: None,
-            about: About::default(),
-        };
+        let identity = Identity::alone(Genesis::new(&key.verifying_key()), About::default());
         let (shelf, damages) = Shelf::load([9; 16], []);
         assert!(damages.is_empty());
         let clock = Clock::start();
