@@ -95,6 +95,7 @@ fn call(n: u64) -> Call {
 fn snapshot() -> Snapshot {
     let genesis = Genesis::new(&ed25519_dalek::SigningKey::from_bytes(&[7; 32]).verifying_key());
     Snapshot {
+        household: meerkat_core::HouseholdState::default(),
         home: genesis.home(),
         card: Card(genesis),
         node: NodeNumber(0),
