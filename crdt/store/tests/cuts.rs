@@ -16,6 +16,7 @@ use meerkat_protocols::{
     letter::{Content as Words, Letter, LetterId},
     mail::{Kept, LetterNo, Marks, Way},
     mesh::Peer,
+    roster::{EntryId, SignedEntry},
     statement::{Kind, Sealed, StatementId},
     ticket::{Invite, SignedTicket, TicketId},
     time::Day,
@@ -87,6 +88,8 @@ fn nth(n: u64) -> Batch {
     }
     if n.is_multiple_of(3) {
         all.push(Write::Invite(Box::new(invite(n))));
+        let entry = SignedEntry(n.to_be_bytes().to_vec().into());
+        all.push(Write::RosterEntry(entry.id(), entry));
         all.push(Write::Contact(Box::new(contact(n))));
     }
     let kept = letter(n);
@@ -114,6 +117,7 @@ struct Content {
     letters: BTreeMap<LetterNo, Kept>,
     marks: BTreeMap<HomeId, Marks>,
     imports: BTreeMap<u32, Vec<u8>>,
+    roster: BTreeMap<EntryId, SignedEntry>,
 }
 
 impl Content {
@@ -137,6 +141,7 @@ impl Content {
                 Write::Marks(home, marks) => drop(content.marks.insert(home, marks)),
                 Write::Import(id, bytes) => drop(content.imports.insert(id, bytes.to_vec())),
                 Write::DropImport(id) => drop(content.imports.remove(&id)),
+                Write::RosterEntry(id, entry) => drop(content.roster.insert(id, entry)),
                 Write::Call(_) | Write::CallEnd(_) | Write::Fact(_) | Write::Received(_) | Write::Log(_) => {}
                 Write::ForgetNumber(_) => {}
             }
@@ -162,6 +167,7 @@ impl Content {
             letters,
             marks: restored.marks.into_iter().collect(),
             imports: restored.imports,
+            roster: restored.roster.into_iter().map(|entry| (entry.id(), entry)).collect(),
         }
     }
 }
