@@ -15,9 +15,9 @@ use meerkat_store::{
 };
 use redb::backends::InMemoryBackend;
 
-const ROTATIONS: u64 = 12;
+const ROTATIONS: u64 = 5;
 /// So many that a rotation takes several steps.
-const CALLS: u64 = 1_500;
+const CALLS: u64 = 900;
 
 fn case(folder: &Folder) -> KeyCase {
     match KeyFile::read(folder).unwrap() {
@@ -89,7 +89,7 @@ fn a_rotation_goes_on_after_every_power_cut_and_loses_nothing() {
             // The call in flight when the power went may be there.
             calls = store.reader().restore().unwrap().next_call.0.max(calls);
             all_there(&store, calls);
-            disk.cut_after(1 + chance.below(1_200));
+            disk.cut_after(1 + chance.below(130));
             let (more, done) = rotate(&store, &mut case, calls);
             calls = more;
             if done {
@@ -105,7 +105,7 @@ fn a_rotation_goes_on_after_every_power_cut_and_loses_nothing() {
         let with_old = Store::open_on(disk.clone(), &old, Options::default());
         assert!(matches!(with_old, Err(OpenError::WrongKey)), "the old key opens nothing");
     }
-    assert!(cuts > rotations / 2, "{cuts} cuts");
+    assert!(cuts > rotations * 2, "{cuts} cuts");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn readers_read_and_a_damaged_value_stays_damaged_while_the_key_is_replaced() {
         }
     };
     store.end_rotation(&mut case).unwrap();
-    assert!(steps > 19 && last.damaged == 1 && last.rows >= last.of, "{steps} {last:?}");
+    assert!(steps > 18 && last.damaged == 1 && last.rows + 1 >= last.of, "{steps} {last:?}");
     assert_eq!(reader.call(Seq(4)).unwrap().unwrap().call, call(4), "what was open stays readable");
     // The second rotation of one process: what it holds of the first key is of no use any more.
     store.begin_rotation(&mut case).unwrap();
