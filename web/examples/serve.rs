@@ -14,7 +14,7 @@ use meerkat_protocols::{
     time::Now,
     wishes::{Lists, Settings},
 };
-use meerkat_store::{DataKey, Folder, Options, Store};
+use meerkat_store::{Folder, Keeper, KeyCase, Options, Store};
 use meerkat_web::{Access, AccessOrder, Clock, EventLog, Machine, Wiring};
 use tokio::sync::{mpsc, watch};
 
@@ -27,7 +27,9 @@ const WALL: i64 = 1_795_262_400;
 async fn main() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let taken = Folder::take(folder.path())?;
-    let store = Arc::new(Store::open(&taken, &DataKey::load_or_create(&taken)?, Options::default())?);
+    let case = KeyCase::create(&taken)?;
+    let store = Arc::new(Store::open(&taken, case.ring(), Options::default())?);
+    let keeper = Keeper::new(Arc::clone(&store), case);
     for first in (0..CALLS).step_by(1_000) {
         let writes = (first..first + 1_000).map(|n| Write::Call(Box::new(call(n)))).collect();
         store.commit(&Batch { id: BatchId(first), writes })?;
@@ -49,7 +51,7 @@ async fn main() -> Result<(), Failure> {
     access.restore_from(&store.reader())?;
     let events = EventLog::new(0, Arc::clone(&clock), snapshot.clone());
     let machine = Arc::new(Machine::default());
-    let wiring = Wiring { commands, snapshot, reader, access, events, machine, clock };
+    let wiring = Wiring { commands, snapshot, reader, access, events, machine, clock, keeper };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}  Authorization: Bearer {}", listener.local_addr()?, key(&wiring).await?);
     let router = meerkat_web::router(wiring).into_make_service_with_connect_info::<SocketAddr>();

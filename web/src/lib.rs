@@ -16,7 +16,9 @@ mod events;
 mod extract;
 mod history;
 mod imports;
+mod keeping;
 mod lists;
+mod locked;
 mod lookup;
 mod meeting;
 mod mesh;
@@ -40,6 +42,7 @@ mod words;
 
 pub use access::{Access, AccessOrder, AccessRecord, ClaimToken, REQUESTS_PER_MINUTE, Role};
 pub use events::EventLog;
+pub use locked::{Locked, NotUnlocked, UnlockTry, Waiting, locked_local_router, locked_router};
 pub use openapi::openapi_document;
 pub use problem::Problem;
 pub use routes::{local_router, router};

@@ -35,7 +35,7 @@ use meerkat_protocols::{
     time::{Day, Now},
     wishes::{Edit, Lists, Settings, Standing, Subject},
 };
-use meerkat_store::{AccessWrite, DataKey, Folder, Options, Store};
+use meerkat_store::{AccessWrite, Folder, Keeper, KeyCase, Options, Store};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tower::ServiceExt;
@@ -177,8 +177,9 @@ impl Site {
     pub(crate) fn locked() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let taken = Folder::take(folder.path()).expect("ours");
-        let key = DataKey::load_or_create(&taken).expect("a key");
-        let store = Arc::new(Store::open(&taken, &key, Options::default()).expect("a store"));
+        let key = KeyCase::create(&taken).expect("a key");
+        let store = Arc::new(Store::open(&taken, key.ring(), Options::default()).expect("a store"));
+        let keeper = Keeper::new(Arc::clone(&store), key);
         let (mono_ms, wall) = (Arc::new(AtomicU64::new(1_000)), Arc::new(AtomicI64::new(WALL)));
         let (mono, unix) = (Arc::clone(&mono_ms), Arc::clone(&wall));
         let clock: Clock = Arc::new(move || Now::new(mono.load(Ordering::Relaxed), unix.load(Ordering::Relaxed)));
@@ -197,7 +198,7 @@ impl Site {
         let access = Access::new(writes, Arc::clone(&clock));
         tokio::spawn(keep(Arc::clone(&store), writing));
         tokio::spawn(answer(orders, snapshot_in.clone(), events.clone(), Arc::clone(&store)));
-        let wiring = Wiring { commands, snapshot, reader, access, events, machine: Arc::new(machine), clock };
+        let wiring = Wiring { commands, snapshot, reader, access, events, machine: Arc::new(machine), clock, keeper };
         let (page, socket) = (crate::router(wiring.clone()), crate::local_router(wiring.clone()));
         let (snapshot, reader) = (snapshot_in, reader_in);
         Self { page, socket, wiring, store, mono_ms, wall, snapshot, reader, _folder: (folder, taken) }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use meerkat_core::{Command, Refusal, Reply, Snapshot};
 use meerkat_protocols::time::Now;
-use meerkat_store::Reader;
+use meerkat_store::{Keeper, Reader};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{
     mpsc::{self, error::TrySendError},
@@ -37,6 +37,8 @@ pub struct Wiring {
     pub machine: Arc<Machine>,
     /// Both clocks.
     pub clock: Clock,
+    /// Who keeps the key of the data.
+    pub keeper: Keeper,
 }
 
 impl std::fmt::Debug for Wiring {

@@ -19,6 +19,7 @@ mod facts;
 mod file;
 mod folder;
 mod imports;
+mod keeper;
 mod keyfile;
 mod keyring;
 mod mail;
@@ -39,6 +40,7 @@ pub use calls::{CallPage, CallQuery, Counts, Cursor, DayCounts, LoggedCall, MAX_
 pub use errors::{CheckError, CommitError, Damaged, OpenError, ReadError};
 pub use facts::FactsPart;
 pub use folder::Folder;
+pub use keeper::{Keeper, KeyStatus, NotDone};
 pub use keyfile::{
     KeyCase, KeyFile, KeyMode, MAX_PASS_PHRASE_BYTES, MIN_PASS_PHRASE_CHARS, ReleaseId, UnlockError, WrapKey,
 };

@@ -26,3 +26,9 @@ pub(crate) fn ready(out: &mut impl Write, page: &str, safe_mode: bool) -> std::i
     writeln!(out, "Meerkat is ready. Its page: {page}/")?;
     out.flush()
 }
+
+/// Prints that the node waits for its key, and where it is given.
+pub(crate) fn locked(out: &mut impl Write, page: &str) -> std::io::Result<()> {
+    writeln!(out, "Meerkat is locked: every call rings. Unlock it at {page}/ or with `meerkat unlock`.")?;
+    out.flush()
+}

@@ -6,7 +6,7 @@ use meerkat_core::{Engine, ExchangeInput, Exchanges, Identity, Input, Restored, 
 use meerkat_documents::Shelf;
 use meerkat_numberlists::Import;
 use meerkat_protocols::{chance::Chance, facts::Place, household::Run, letter::SealSecret, wishes::Wishes};
-use meerkat_store::{CheckError, DataKey, Folder, Options, Reader, Store};
+use meerkat_store::{CheckError, Folder, KeyCase, Options, Reader, Store};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     identity::Keys,
     machine,
     not_started::NotStarted,
-    settings::{self, Loaded, Pins},
+    settings::{Loaded, Pins},
     threads::{Stored, Writer},
 };
 
@@ -29,12 +29,9 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Takes the folder, opens the store and reads the keys; the first start makes all of them.
-    pub(crate) fn open(loaded: &Loaded, clock: Clock) -> Result<Self, NotStarted> {
-        settings::prepare_data(&loaded.settings.data)?;
-        let folder = Folder::take(&loaded.settings.data)?;
-        let key = DataKey::load_or_create(&folder)?;
-        let store = Store::open(&folder, &key, Options { wall: clock.now().wall, ..Options::default() })?;
+    /// Opens the store and reads the keys; the first start makes all of them.
+    pub(crate) fn open(loaded: &Loaded, folder: &Folder, key: &KeyCase, clock: Clock) -> Result<Self, NotStarted> {
+        let store = Store::open(folder, key.ring(), Options { wall: clock.now().wall, ..Options::default() })?;
         let keys = Keys::load_or_create(&store)?;
         let place = loaded.settings.node.place.map(|(latitude, longitude)| Place { latitude, longitude });
         let about = machine::about(loaded, &keys);

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use meerkat_store::{OpenError, ReadError};
+use meerkat_store::{OpenError, ReadError, UnlockError};
 
 use crate::{cli::Exit, identity::NoIdentity, settings::DataFault};
 
@@ -15,6 +15,9 @@ pub enum NotStarted {
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The key of the store does not open.
+    #[error("the key of the data cannot be opened: {0}")]
+    Key(UnlockError),
     /// The node does not know who it is.
     #[error(transparent)]
     Identity(#[from] NoIdentity),
@@ -41,9 +44,13 @@ impl NotStarted {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Store(OpenError::InUse { .. }) => Exit::InUse,
-            Self::Data(_) | Self::Socket(..) | Self::Store(_) | Self::Identity(_) | Self::Read(_) | Self::Write(_) => {
-                Exit::CannotCreate
-            }
+            Self::Data(_)
+            | Self::Socket(..)
+            | Self::Store(_)
+            | Self::Key(_)
+            | Self::Identity(_)
+            | Self::Read(_)
+            | Self::Write(_) => Exit::CannotCreate,
             Self::Page(..) | Self::System(_) => Exit::Unavailable,
         }
     }

@@ -12,6 +12,9 @@ use crate::{
     signals::STOP_WITHIN,
 };
 
+/// Routes that are told who asks.
+type ForBrowsers = axum::extract::connect_info::IntoMakeServiceWithConnectInfo<axum::Router, SocketAddr>;
+
 /// The doors, open.
 pub(crate) struct Page {
     address: SocketAddr,
@@ -24,6 +27,17 @@ impl Page {
         wiring: Wiring,
         stopped: watch::Receiver<bool>,
     ) -> Result<Self, NotStarted> {
+        let browser = meerkat_web::router(wiring.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        Self::serve(loaded, browser, meerkat_web::local_router(wiring), stopped).await
+    }
+
+    /// Serves something else than the page at both doors: what a locked node shows.
+    pub(crate) async fn serve(
+        loaded: &Loaded,
+        browser: ForBrowsers,
+        terminal: axum::Router,
+        stopped: watch::Receiver<bool>,
+    ) -> Result<Self, NotStarted> {
         let wished = loaded.settings.web.listen;
         let listener = bind(wished).await.map_err(|why| NotStarted::Page(wished, why))?;
         let address = listener.local_addr()?;
@@ -32,13 +46,8 @@ impl Page {
         let told = |mut stopped: watch::Receiver<bool>| async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
-        let browser = axum::serve(
-            listener,
-            meerkat_web::router(wiring.clone()).into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(told(stopped.clone()));
-        let terminal = axum::serve(local, meerkat_web::local_router(wiring).into_make_service())
-            .with_graceful_shutdown(told(stopped));
+        let browser = axum::serve(listener, browser).with_graceful_shutdown(told(stopped.clone()));
+        let terminal = axum::serve(local, terminal.into_make_service()).with_graceful_shutdown(told(stopped));
         let said = |result: io::Result<()>| {
             if let Err(why) = result {
                 tracing::error!(%why, "a door of the page is closed");

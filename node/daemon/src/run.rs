@@ -3,15 +3,11 @@
 //! Phone and page answer before anything slow happens: while the store is checked, calls ring by the gateway's watchdog
 //! and `/health` says that the node is starting.
 
-use std::{
-    io,
-    sync::{Arc, atomic::AtomicU64},
-    thread::JoinHandle,
-};
+use std::{io, sync::Arc, thread::JoinHandle};
 
 use meerkat_core::{Engine, Restored};
 use meerkat_protocols::letter::SealSecret;
-use meerkat_store::Store;
+use meerkat_store::{Folder, Keeper, KeyCase, Store};
 use meerkat_web::{Access, EventLog, Wiring};
 use tokio::sync::{mpsc, watch};
 
@@ -19,6 +15,7 @@ use crate::{
     clock::Clock,
     greeting,
     kept::{self, Kept, Remade, Remembered},
+    locked::{self, Telephone},
     log, machine,
     not_started::NotStarted,
     page::Page,
@@ -27,8 +24,6 @@ use crate::{
     threads::{Doors, EngineThread, ExchangesThread, Jobs, Ports, Voice, Writer},
 };
 
-/// Waiting places for what the telephone gateways report: more calls than a house has telephones for.
-const PHONE_QUEUE: usize = 1_024;
 /// Waiting places for what people ask.
 const COMMAND_QUEUE: usize = 256;
 /// Waiting places for what the engine orders.
@@ -49,7 +44,11 @@ pub async fn up(flags: &Flags) -> Result<(), NotStarted> {
     for problem in &loaded.problems {
         tracing::warn!(file = problem.file, line = problem.line, problem.words, problem.remedy, "a setting is wrong");
     }
-    let running = Running::start(&loaded, Clock::start()).await?;
+    let clock = Clock::start();
+    let folder = locked::take(&loaded)?;
+    let mut telephone = Telephone::start(&loaded);
+    let Some(key) = locked::key(&loaded, &folder, &mut telephone, clock).await? else { return Ok(()) };
+    let running = Running::start(&loaded, clock, (folder, key), telephone).await?;
     running.greet(loaded.safe_mode)?;
     let engine_died = signals::until_told_to_stop(&running.engine).await;
     tokio::spawn(signals::stop_at_once());
@@ -62,6 +61,7 @@ pub async fn up(flags: &Flags) -> Result<(), NotStarted> {
 /// Everything that runs, in the order in which it was started.
 struct Running {
     store: Arc<Store>,
+    keeper: Keeper,
     sip: Option<meerkat_sip::Gateway>,
     stop: watch::Sender<bool>,
     writer: JoinHandle<()>,
@@ -76,15 +76,16 @@ struct Running {
 }
 
 impl Running {
-    async fn start(loaded: &Loaded, clock: Clock) -> Result<Self, NotStarted> {
-        let Kept { store, keys, identity } = Kept::open(loaded, clock)?;
-
-        // The telephone: it fails open until the engine answers.
-        let (phone_in, phone) = mpsc::channel(PHONE_QUEUE);
-        let (acts, acts_out) = mpsc::channel(PHONE_QUEUE);
-        let lines = loaded.settings.lines.clone();
-        let sip = meerkat_sip::start(lines, phone_in, acts_out, Arc::new(AtomicU64::new(1)));
-        let sip = sip.map_err(|why| tracing::error!(%why, "no telephone line is served")).ok();
+    async fn start(
+        loaded: &Loaded,
+        clock: Clock,
+        (folder, key): (Folder, KeyCase),
+        telephone: Telephone,
+    ) -> Result<Self, NotStarted> {
+        let Kept { store, keys, identity } = Kept::open(loaded, &folder, &key, clock)?;
+        let keeper = Keeper::new(Arc::clone(&store), key);
+        // It fails open until the engine answers.
+        let Telephone { sip, events: phone, acts, .. } = telephone;
 
         // The page.
         let (stop, stopped) = watch::channel(false);
@@ -106,6 +107,7 @@ impl Running {
             events: events.clone(),
             machine: Arc::new(machine::describe(loaded, keys.peer)),
             clock: web_clock(clock),
+            keeper: keeper.clone(),
         };
         let page = Page::open(loaded, wiring, stopped.clone()).await?;
 
@@ -137,8 +139,10 @@ impl Running {
         });
         let ports = Ports { acts, orders, notices, writer, jobs, events: sink, snapshot: snapshot_in };
         let engine = EngineThread::start(engine, clock, doors, ports)?;
+        rotate_on(&keeper)?;
         Ok(Self {
             store,
+            keeper,
             sip,
             stop,
             writer: writer_thread,
@@ -168,6 +172,7 @@ impl Running {
         if let Some(sip) = self.sip {
             sip.shutdown(STOP_WITHIN).await;
         }
+        self.keeper.stop();
         self.stop.send_replace(true);
         if let Some(network) = self.network {
             network.shutdown(STOP_WITHIN).await;
@@ -179,13 +184,25 @@ impl Running {
         self.weekly.abort();
         self.events.close();
         self.page.close().await;
-        drop((self.access, self.events));
+        drop((self.access, self.events, self.keeper));
         for worker in self.workers {
             join("workers", worker).await;
         }
         join("writer", self.writer).await;
         kept::close(self.store);
     }
+}
+
+/// Goes on with a replacement of the data key that a stop interrupted.
+fn rotate_on(keeper: &Keeper) -> io::Result<()> {
+    if keeper.is_rotating() {
+        let keeper = keeper.clone();
+        std::thread::Builder::new().name("rotation".into()).spawn(move || match keeper.rotate() {
+            Ok(done) => tracing::info!(done, "the data key was being replaced"),
+            Err(why) => tracing::error!(%why, "the data key is not replaced yet"),
+        })?;
+    }
+    Ok(())
 }
 
 fn web_clock(clock: Clock) -> meerkat_web::Clock {

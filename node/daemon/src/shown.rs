@@ -1,5 +1,6 @@
 //! What a person reads in the terminal: columns, sentences, and no character from outside that a terminal would obey.
 
+pub(crate) mod keeping;
 mod meeting;
 pub(crate) mod messages;
 mod numbers;

@@ -18,7 +18,8 @@ pub(crate) async fn until_told_to_stop(engine: &std::thread::JoinHandle<()>) -> 
     }
 }
 
-async fn told() {
+/// Waits for SIGINT or SIGTERM.
+pub(crate) async fn told() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {

@@ -5,6 +5,7 @@ mod browser;
 mod faults;
 mod first_light;
 mod imports;
+mod keys;
 mod meeting;
 mod messages;
 mod nat;

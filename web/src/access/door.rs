@@ -74,8 +74,7 @@ pub(crate) fn address(request: &axum::http::Extensions) -> IpAddr {
 /// Refuses requests that name a host that is not this one. A page of somebody else whose name was made to lead here
 /// (DNS rebinding) names its own host. An address names no one: whoever uses it has typed it.
 pub(crate) async fn hosts(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let named = host(&request);
-    if gate.door == Door::Socket || named.as_deref().is_some_and(|h| is_ours(h, &gate.wiring.machine.allowed_hosts)) {
+    if gate.door == Door::Socket || names_us(&request, &gate.wiring.machine.allowed_hosts) {
         return next.run(request).await;
     }
     Problem::new(
@@ -84,6 +83,19 @@ pub(crate) async fn hosts(State(gate): State<Gate>, request: Request, next: Next
         "This page does not answer to that name. Use its address, or add the name to `web.hosts` in the configuration.",
     )
     .into_response()
+}
+
+/// Whether the request names this host.
+pub(crate) fn names_us(request: &Request, names: &[String]) -> bool {
+    host(request).as_deref().is_some_and(|host| is_ours(host, names))
+}
+
+/// Whether a browser says that the request comes from a page of ours.
+pub(crate) fn from_this_page(request: &Request) -> bool {
+    match (fetch_site(request.headers()), origin_is_host(request)) {
+        (None, None) => false,
+        (site, origin) => site.unwrap_or(true) && origin.unwrap_or(true),
+    }
 }
 
 /// The host and port that the request names: the `Host` header, or the authority of the request's target.

@@ -42,6 +42,11 @@ impl Network {
             IpAddr::V6(v6) => Self((v6.to_bits() >> 64) as u64),
         }
     }
+
+    /// As the key of an account whose failures are counted.
+    pub(crate) fn hash(self) -> [u8; 32] {
+        *blake3::hash(&self.0.to_be_bytes()).as_bytes()
+    }
 }
 
 #[derive(Debug, Default)]

@@ -19,7 +19,8 @@ pub use claim::ClaimToken;
 pub use limits::REQUESTS_PER_MINUTE;
 pub use records::Role;
 
-pub(crate) use door::{Caller, Door, Gate, enter, hosts};
+pub(crate) use door::{Caller, Door, Gate, address, enter, from_this_page, hosts, names_us};
 pub(crate) use keys::key_routes;
+pub(crate) use limits::{Limits, Network};
 pub(crate) use roles::{Need, TABLE};
 pub(crate) use routes::{claim_by_socket, session_routes};

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and with which code the program ends.
 
 mod exit;
+mod keeping;
 mod meeting;
 mod numbers;
 
@@ -12,6 +13,7 @@ use crate::settings::Flags;
 
 use exit::EXITS;
 pub use exit::Exit;
+pub use keeping::{Key, KeyModeWord, Unlock};
 pub use meeting::{Invite, Join, Meet};
 pub use numbers::{Import, Imports, Number};
 
@@ -96,6 +98,11 @@ pub enum Command {
     /// Keys for programs that use the API
     #[command(subcommand)]
     ApiKey(ApiKey),
+    /// Give a locked node the pass-phrase of its data
+    Unlock(Unlock),
+    /// The key of the stored data: how it is kept, and replacing it
+    #[command(subcommand)]
+    Key(Key),
     /// About the settings
     #[command(subcommand)]
     Config(Config),

@@ -1,5 +1,6 @@
 //! What the commands do, other than `up`: each asks the running node over its control socket, by the API of the page.
 
+mod keeping;
 mod meeting;
 mod messages;
 mod numbers;
@@ -69,6 +70,8 @@ pub async fn run(cli: &Cli, around: &Surroundings, out: &mut (impl Write + Send)
         Command::Node(Node::Info(output)) => node.show("/api/v1/node", *output, shown::node).await,
         Command::Admin(Admin::Claim(output)) => node.claim(*output).await,
         Command::ApiKey(key) => node.api_key(key).await,
+        Command::Unlock(unlock) => node.unlock(*unlock).await,
+        Command::Key(key) => node.key(key).await,
         Command::Config(Config::Show { origin, output }) => node.config(*origin, *output, &cli.which, around).await,
     }
 }
@@ -149,6 +152,10 @@ impl<W: Write> Asked<'_, W> {
             // A node that is down may say so with 503 and the same words.
             answer => answer?,
         };
+        if health.get("status").and_then(Value::as_str) == Some("locked") {
+            self.print(&health, output, |_| "Locked: every call rings. Unlock it with `meerkat unlock`.\n".into())?;
+            return Ok(Exit::Degraded);
+        }
         let summary = self.client.get("/api/v1/summary").await?;
         let mut both = Map::new();
         for part in [health, summary] {

@@ -1,0 +1,166 @@
+//! Who keeps the keys of an open store: says how they are kept, keeps them in another way, replaces the data key.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use crate::{
+    KeyCase, KeyMode, MAX_PASS_PHRASE_BYTES, MIN_PASS_PHRASE_CHARS, OpenError, ReleaseId, Rotation, Store, WrapKey,
+    errors::CommitError,
+};
+
+/// How the data key is kept now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyStatus {
+    /// In which way.
+    pub mode: KeyMode,
+    /// How far a rotation is, if one is under way.
+    pub rotation: Option<Rotation>,
+}
+
+/// Why something about the keys was not done; everything is as before then.
+#[derive(Debug, thiserror::Error)]
+pub enum NotDone {
+    /// It is too easily guessed.
+    #[error("a pass-phrase for the data has at least {MIN_PASS_PHRASE_CHARS} characters")]
+    TooShort,
+    /// It is longer than is ever compared.
+    #[error("a pass-phrase has at most {MAX_PASS_PHRASE_BYTES} bytes")]
+    TooLong,
+    /// A rotation is under way.
+    #[error("the data key is being replaced; wait until that is done")]
+    Rotating,
+    /// The key file could not be written.
+    #[error(transparent)]
+    File(#[from] OpenError),
+    /// The store could not be written.
+    #[error(transparent)]
+    Store(#[from] CommitError),
+}
+
+/// The keeper of an open store's keys. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct Keeper(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<Store>,
+    case: Mutex<KeyCase>,
+    rotation: Mutex<Option<Rotation>>,
+    rotating: Mutex<()>,
+    stopped: AtomicBool,
+}
+
+impl Keeper {
+    /// The keeper of this store, opened with this case. If a rotation was stopped half way, [`Keeper::rotate`] goes on
+    /// with it.
+    #[must_use]
+    pub fn new(store: Arc<Store>, case: KeyCase) -> Self {
+        let rotation = case.ring().is_rotating().then(Rotation::default);
+        Self(Arc::new(Inner {
+            store,
+            case: Mutex::new(case),
+            rotation: Mutex::new(rotation),
+            rotating: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        }))
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.0.store
+    }
+
+    /// How the key is kept.
+    #[must_use]
+    pub fn status(&self) -> KeyStatus {
+        let rotation = *self.0.rotation.lock().unwrap_or_else(PoisonError::into_inner);
+        KeyStatus { mode: self.case().mode(), rotation }
+    }
+
+    /// Whether a rotation waits to be gone on with.
+    #[must_use]
+    pub fn is_rotating(&self) -> bool {
+        self.case().ring().is_rotating()
+    }
+
+    /// Keeps the key beside the data.
+    ///
+    /// # Errors
+    /// [`NotDone`].
+    pub fn keep_beside(&self) -> Result<(), NotDone> {
+        Ok(self.case().keep_beside()?)
+    }
+
+    /// Keeps the key under a pass-phrase. Takes some tenths of a second and 64 MiB.
+    ///
+    /// # Errors
+    /// [`NotDone`].
+    pub fn keep_under_pass_phrase(&self, words: &str) -> Result<(), NotDone> {
+        if words.chars().count() < MIN_PASS_PHRASE_CHARS {
+            return Err(NotDone::TooShort);
+        }
+        if words.len() > MAX_PASS_PHRASE_BYTES {
+            return Err(NotDone::TooLong);
+        }
+        Ok(self.case().keep_under_pass_phrase(words)?)
+    }
+
+    /// Has members give out what opens the key. They must have it durably.
+    ///
+    /// # Errors
+    /// [`NotDone`].
+    pub fn keep_with_members(&self, id: ReleaseId, wrap: WrapKey) -> Result<(), NotDone> {
+        Ok(self.case().keep_with_members(id, wrap)?)
+    }
+
+    /// What members give out, if they do: for a member that came later.
+    #[must_use]
+    pub fn release(&self) -> Option<(ReleaseId, WrapKey)> {
+        self.case().release().map(|(id, wrap)| (id, wrap.clone()))
+    }
+
+    /// Writes a second data key into the key file, with which values are sealed from now on; [`Keeper::rotate`] seals
+    /// those that are there.
+    ///
+    /// # Errors
+    /// [`NotDone::File`]; then everything is as before.
+    pub fn begin_rotation(&self) -> Result<(), NotDone> {
+        let mut case = self.case();
+        self.0.store.begin_rotation(&mut case)?;
+        self.0.rotation.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+        Ok(())
+    }
+
+    /// Replaces the data key, or goes on with a replacement that was stopped: seals all values anew in steps, between
+    /// which everything else goes on. Blocks until it is done, fails, or [`Keeper::stop`] is called; `false` then.
+    ///
+    /// # Errors
+    /// [`NotDone`]; what was sealed anew stays so, both keys stay known, and it can be called again.
+    pub fn rotate(&self) -> Result<bool, NotDone> {
+        let _one_at_a_time = self.0.rotating.lock().unwrap_or_else(PoisonError::into_inner);
+        self.begin_rotation()?;
+        while !self.0.stopped.load(Ordering::Acquire) {
+            let case = self.case().clone();
+            let step = self.0.store.rotate_some(&case)?;
+            *self.0.rotation.lock().unwrap_or_else(PoisonError::into_inner) = Some(step);
+            if step.done {
+                self.0.store.end_rotation(&mut self.case())?;
+                *self.0.rotation.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Has a rotation stop after its step; the next start goes on.
+    pub fn stop(&self) {
+        self.0.stopped.store(true, Ordering::Release);
+    }
+
+    fn case(&self) -> MutexGuard<'_, KeyCase> {
+        self.0.case.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

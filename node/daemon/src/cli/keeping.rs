@@ -1,0 +1,62 @@
+//! How the stored data is kept: its key.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::Output;
+
+/// `unlock`.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(after_help = "\
+Examples:
+  meerkat unlock
+  pass show meerkat | meerkat unlock
+
+The pass-phrase is asked for, or read from standard input: never given as an argument, which others could see.")]
+pub struct Unlock {
+    /// How to print.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `key`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Key {
+    /// Say how the key of the stored data is kept, and what that protects from
+    Status(Output),
+    /// Keep the key in another way
+    #[command(after_help = "\
+Examples:
+  meerkat key mode pass-phrase
+  meerkat key mode beside
+
+beside       the key lies beside the data: no protection from theft of the memory card
+pass-phrase  somebody gives it after each start; until then every call rings
+member       other nodes of the household give it out after each start, until this node is removed")]
+    Mode {
+        /// In which way
+        mode: KeyModeWord,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Replace the data key: all values are sealed anew, while calls are screened
+    Rotate {
+        /// Return at once instead of showing how far it is
+        #[arg(long)]
+        no_wait: bool,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// In which way the key is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeyModeWord {
+    /// Beside the data.
+    Beside,
+    /// Under a pass-phrase.
+    PassPhrase,
+    /// With other nodes of the household.
+    Member,
+}
