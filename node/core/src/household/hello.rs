@@ -19,8 +19,8 @@ impl Node {
     pub(crate) fn member_connected(&mut self, now: Now, peer: Peer) {
         if let Some(number) = self.member_of(peer) {
             self.greet_member(now, number);
-        } else if !self.household.expelled {
-            self.tell_removed(peer);
+        } else {
+            self.tell_removal(peer);
         }
     }
 
@@ -112,11 +112,13 @@ impl Node {
         heads.iter().any(|head| !self.household.roster.holds(*head))
     }
 
-    /// One who was removed learns it from the entries themselves, and nothing else.
-    pub(super) fn tell_removed(&mut self, peer: Peer) {
-        let Some(number) = self.household.roster.removed().find(|member| member.peer == peer).map(|m| m.number) else {
-            return;
-        };
+    /// One who was removed learns it from the entries themselves, and nothing else; and one who left says so, for it may
+    /// be the only one who knows.
+    pub(super) fn tell_removal(&mut self, peer: Peer) {
+        let roster = &self.household.roster;
+        let removed = roster.removed().find(|member| member.peer == peer).map(|member| member.number);
+        let left = self.household.expelled && roster.of_peer(peer).is_some();
+        let Some(number) = removed.or(left.then_some(self.identity.node)) else { return };
         let Some(removal) = self.removal_of(number) else { return };
         let entries = self.household.roster.seen_by(removal);
         let skip = entries.len().saturating_sub(ENTRIES_AT_ONCE);

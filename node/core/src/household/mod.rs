@@ -222,8 +222,13 @@ impl Node {
             self.put(Output::Order(Order::Forget { peer }));
             self.put(Output::Order(Order::Trust { peer, score: 0 }));
             if self.mesh.peers.contains_key(&peer) {
-                self.tell_removed(peer);
+                self.tell_removal(peer);
             }
+        }
+        if self.household.expelled {
+            let others: Vec<Peer> = self.others().map(|member| member.peer).collect();
+            let connected = others.into_iter().filter(|peer| self.mesh.peers.contains_key(peer)).collect::<Vec<_>>();
+            connected.into_iter().for_each(|peer| self.tell_removal(peer));
         }
         if !self.household.roster.is_empty() {
             self.put(Output::Order(Order::Members { peers: members }));

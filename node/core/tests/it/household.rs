@@ -9,6 +9,8 @@ use meerkat_protocols::{
     roster::{Change, Member, Role, Roster, Share, SignedEntry},
 };
 
+use proptest::prelude::*;
+
 use crate::world::*;
 
 /// Who asked what, by the number under which the other end may answer.
@@ -263,4 +265,79 @@ fn members_greet_each_other_now_and_then_and_no_more() {
     let bytes: usize = between.iter().sum();
     eprintln!("an idle hour of two members: {} words, {bytes} bytes", between.len());
     assert!(bytes < 64_000, "{bytes}");
+}
+
+/// Something that happens to a household of five.
+#[derive(Debug, Clone)]
+enum Step {
+    Cut(u16, u16),
+    Link(u16, u16),
+    Change(u16, Change),
+    Restart(u16),
+    Pass(u64),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let node = 0_u16..5;
+    let change = prop_oneof![
+        (0_u8..5).prop_map(|n| Change::Remove(NodeNumber(n))),
+        (0_u8..5, "[a-z]{1,6}").prop_map(|(n, name)| Change::Name(NodeNumber(n), name)),
+        (0_u8..5, prop_oneof![Just(Role::Admin), Just(Role::Member)]).prop_map(|(n, r)| Change::Role(NodeNumber(n), r)),
+        Just(Change::Rekey),
+    ];
+    prop_oneof![
+        3 => (node.clone(), node.clone()).prop_map(|(a, b)| Step::Cut(a, b)),
+        2 => (node.clone(), node.clone()).prop_map(|(a, b)| Step::Link(a, b)),
+        3 => (node.clone(), change).prop_map(|(n, change)| Step::Change(n, change)),
+        1 => node.prop_map(Step::Restart),
+        1 => (1_u64..90).prop_map(Step::Pass),
+    ]
+}
+
+impl House {
+    fn restart(&mut self, n: u16) {
+        self.cut_off(n);
+        let again = self.world(n).restarted();
+        self.worlds.insert(n, again);
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Cut(a, b) if a != b => self.cut(a, b),
+            Step::Link(a, b) if a != b => self.link(a, b),
+            Step::Cut(..) | Step::Link(..) => {}
+            // It may be refused, for one who is no admin, or no member any more.
+            Step::Change(n, change) => drop(self.change(n, change)),
+            Step::Restart(n) => self.restart(n),
+            Step::Pass(seconds) => self.pass(seconds),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever a household does while its nodes are apart in whatever way: together again, whoever takes another for a
+    /// member agrees with it on who they are and talks to it under one key. (Two admins who removed each other, and are
+    /// alone, do not listen to each other any more: each goes on without the other.)
+    #[test]
+    fn apart_or_together_members_agree(steps in prop::collection::vec(any_step(), 1..20)) {
+        let mut house =
+            House::of(&[(1, Role::Admin), (2, Role::Admin), (3, Role::Member), (4, Role::Member)]);
+        steps.into_iter().for_each(|step| house.take(step));
+        house.link_all();
+        house.pass(10);
+        let everybody: Vec<u16> = house.worlds.keys().copied().collect();
+        let live: Vec<u16> = everybody.into_iter().filter(|n| !house.world(*n).alarms().contains(&"expelled")).collect();
+        for n in &live {
+            let members = house.members(*n);
+            let number = u8::try_from(*n).expect("few");
+            let others: Vec<u8> = members.iter().copied().filter(|other| *other != number).collect();
+            prop_assert_eq!(house.in_step(*n), others.clone(), "node {} with those it takes for members", n);
+            for other in others {
+                prop_assert!(live.contains(&other.into()), "node {n} takes {other}, which is out, for a member");
+                prop_assert_eq!(house.members(other.into()), members.clone(), "nodes {} and {}", n, other);
+            }
+        }
+    }
 }
