@@ -85,6 +85,8 @@ pub enum RequestKind {
     Peers,
     /// Still here.
     Heartbeat,
+    /// A node that is to become a member of the household.
+    Enrol,
 }
 
 impl RequestKind {
@@ -101,6 +103,7 @@ impl RequestKind {
             4 => Self::Message,
             5 => Self::Peers,
             6 => Self::Heartbeat,
+            7 => Self::Enrol,
             _ => return None,
         })
     }
@@ -115,6 +118,7 @@ impl RequestKind {
             Self::Message => 4,
             Self::Peers => 5,
             Self::Heartbeat => 6,
+            Self::Enrol => 7,
         }
     }
 }
@@ -386,7 +390,7 @@ mod tests {
     fn each_kind_of_request_has_one_byte() {
         let known: Vec<(u8, RequestKind)> =
             (0..=255).filter_map(|byte| Some((byte, RequestKind::from_byte(byte)?))).collect();
-        assert_eq!(known.len(), 6);
+        assert_eq!(known.len(), 7);
         assert!(known.iter().all(|(byte, kind)| kind.byte() == *byte));
         assert_eq!(RequestKind::from_byte(RequestKind::NOT_UNDERSTOOD), None);
     }

@@ -23,6 +23,7 @@ mod keeper;
 mod keyfile;
 mod keyring;
 mod mail;
+mod moving;
 mod restore;
 mod retention;
 mod rotate;
@@ -46,6 +47,7 @@ pub use keyfile::{
 };
 pub use keyring::Keyring;
 pub use mail::LetterPage;
+pub use moving::NewHome;
 pub use restore::{Identity, Restored};
 pub use rotate::Rotation;
 pub use seal::DataKey;

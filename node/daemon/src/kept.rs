@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use meerkat_core::{Engine, ExchangeInput, Exchanges, Identity, Input, Restored, open_epochs};
+use meerkat_core::{Becoming, Engine, ExchangeInput, Exchanges, Identity, Input, Restored, open_epochs};
 use meerkat_documents::Shelf;
 use meerkat_numberlists::Import;
 use meerkat_protocols::{chance::Chance, facts::Place, household::Run, letter::SealSecret, wishes::Wishes};
@@ -15,7 +15,7 @@ use crate::{
     machine,
     not_started::NotStarted,
     settings::{Loaded, Pins},
-    threads::{Stored, Writer},
+    threads::{NextKey, Stored, Writer},
 };
 
 /// Peers of an earlier time, with their addresses.
@@ -23,21 +23,37 @@ pub(crate) type Remembered = Vec<(meerkat_protocols::mesh::Peer, Vec<String>)>;
 
 /// The store of a data folder that is ours, and who we are.
 pub(crate) struct Kept {
-    pub(crate) store: Arc<Store>,
+    pub(crate) keeper: Keeper,
     pub(crate) keys: Keys,
     pub(crate) identity: Identity,
 }
 
 impl Kept {
     /// Opens the store and reads the keys; the first start makes all of them.
-    pub(crate) fn open(loaded: &Loaded, folder: &Folder, key: &KeyCase, clock: Clock) -> Result<Self, NotStarted> {
+    pub(crate) fn open(loaded: &Loaded, folder: &Folder, key: KeyCase, clock: Clock) -> Result<Self, NotStarted> {
         let store = Store::open(folder, key.ring(), Options { wall: clock.now().wall, ..Options::default() })?;
+        Self::of(Keeper::new(Arc::new(store), key), loaded)
+    }
+
+    /// Moves the node to another home, in a store that stays open: whatever unlocks it is not asked for again. If the store
+    /// does not take it, the node is who it was, and says so.
+    pub(crate) fn moved(keeper: Keeper, becoming: &Becoming, loaded: &Loaded) -> Result<Self, NotStarted> {
+        match Keys::become_part(keeper.store(), becoming) {
+            Ok(()) => tracing::info!("this node is a part of another home now"),
+            Err(why) => tracing::error!(%why, "this node could not move to another home and goes on as it was"),
+        }
+        Self::of(keeper, loaded)
+    }
+
+    fn of(keeper: Keeper, loaded: &Loaded) -> Result<Self, NotStarted> {
+        let store = Arc::clone(keeper.store());
         let keys = Keys::load_or_create(&store)?;
         let place = loaded.settings.node.place.map(|(latitude, longitude)| Place { latitude, longitude });
         let about = machine::about(loaded, &keys);
         let name = loaded.settings.node.name.clone();
-        let identity = Identity { name, place, ..Identity::alone(keys.genesis, about) };
-        Ok(Self { store: Arc::new(store), keys, identity })
+        store.set_node(keys.node);
+        let identity = Identity { name, place, node: keys.node, ..Identity::alone(keys.genesis, about) };
+        Ok(Self { keeper, keys, identity })
     }
 }
 
@@ -197,6 +213,15 @@ fn pin(mut wishes: Wishes, pins: &Pins) -> (Wishes, Vec<String>) {
         pinned.push("invalid".to_owned());
     }
     (wishes, pinned)
+}
+
+/// Makes the key that this node will sign with in another home, for the worker that is asked for it.
+pub(crate) fn next_key(store: &Arc<Store>) -> NextKey {
+    let store = Arc::clone(store);
+    Box::new(move || {
+        let made = Keys::next_key(&store);
+        made.inspect_err(|why| tracing::error!(%why, "no key to become a member with")).ok()
+    })
 }
 
 /// Closes the store in order; what still holds it is let go by the end of the process, and the next start checks.

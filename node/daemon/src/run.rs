@@ -5,9 +5,9 @@
 
 use std::{io, sync::Arc, thread::JoinHandle};
 
-use meerkat_core::{Engine, Restored};
+use meerkat_core::{Becoming, Engine, Restored};
 use meerkat_protocols::letter::SealSecret;
-use meerkat_store::{Folder, Keeper, KeyCase, Store};
+use meerkat_store::{Keeper, Store};
 use meerkat_web::{Access, EventLog, Wiring};
 use tokio::sync::{mpsc, watch};
 
@@ -20,7 +20,7 @@ use crate::{
     not_started::NotStarted,
     page::Page,
     settings::{self, Flags, Loaded, Surroundings},
-    signals::{self, STOP_WITHIN},
+    signals::{self, STOP_WITHIN, Told},
     threads::{Doors, EngineThread, ExchangesThread, Jobs, Ports, Voice, Writer},
 };
 
@@ -48,14 +48,28 @@ pub async fn up(flags: &Flags) -> Result<(), NotStarted> {
     let folder = locked::take(&loaded)?;
     let mut telephone = Telephone::start(&loaded);
     let Some(key) = locked::key(&loaded, &folder, &mut telephone, clock).await? else { return Ok(()) };
-    let running = Running::start(&loaded, clock, (folder, key), telephone).await?;
-    running.greet(loaded.safe_mode)?;
-    let engine_died = signals::until_told_to_stop(&running.engine).await;
-    tokio::spawn(signals::stop_at_once());
-    tracing::info!("stopping");
-    running.stop().await;
-    tracing::info!("stopped");
-    if engine_died { Err(io::Error::other("the engine ended by itself; calls rang unscreened").into()) } else { Ok(()) }
+    let mut kept = Kept::open(&loaded, &folder, key, clock)?;
+    loop {
+        let mut running = Running::start(&loaded, clock, kept, telephone).await?;
+        running.greet(loaded.safe_mode)?;
+        let told = signals::until_told_to_stop(&running.engine, &mut running.becoming).await;
+        let hurry = tokio::spawn(signals::stop_at_once());
+        tracing::info!("stopping");
+        let (store, keeper) = running.stop().await;
+        if let Told::Become(becoming) = &told {
+            // It goes on as a part of another home, in the same process.
+            telephone = Telephone::start(&loaded);
+            kept = Kept::moved(keeper, becoming, &loaded)?;
+            hurry.abort();
+            continue;
+        }
+        drop(keeper);
+        kept::close(store);
+        tracing::info!("stopped");
+        let died = matches!(told, Told::EngineDied);
+        let fault = || io::Error::other("the engine ended by itself; calls rang unscreened").into();
+        return if died { Err(fault()) } else { Ok(()) };
+    }
 }
 
 /// Everything that runs, in the order in which it was started.
@@ -73,17 +87,13 @@ struct Running {
     workers: [JoinHandle<()>; 2],
     exchanges: Option<JoinHandle<()>>,
     engine: JoinHandle<()>,
+    becoming: mpsc::UnboundedReceiver<Box<Becoming>>,
 }
 
 impl Running {
-    async fn start(
-        loaded: &Loaded,
-        clock: Clock,
-        (folder, key): (Folder, KeyCase),
-        telephone: Telephone,
-    ) -> Result<Self, NotStarted> {
-        let Kept { store, keys, identity } = Kept::open(loaded, &folder, &key, clock)?;
-        let keeper = Keeper::new(Arc::clone(&store), key);
+    async fn start(loaded: &Loaded, clock: Clock, kept: Kept, telephone: Telephone) -> Result<Self, NotStarted> {
+        let Kept { keeper, keys, identity } = kept;
+        let store = Arc::clone(keeper.store());
         // It fails open until the engine answers.
         let Telephone { sip, events: phone, acts, .. } = telephone;
 
@@ -125,7 +135,7 @@ impl Running {
         // The neighbourhood and the engine.
         let (orders, network_events, mut network) = network(loaded, keys.network.clone(), peers);
         let (done_in, done) = mpsc::unbounded_channel();
-        let voice = Voice { key: keys.statement, seal, shelf };
+        let voice = Voice { key: keys.statement, seal, shelf, next_key: kept::next_key(&store) };
         let (jobs, workers) = Jobs::start(voice, done_in)?;
         let (notices, notices_out) = mpsc::unbounded_channel();
         let (news_in, news) = mpsc::channel(NEWS_QUEUE);
@@ -137,7 +147,9 @@ impl Running {
         let sink = Box::new(move |event| {
             sink.push(&event);
         });
-        let ports = Ports { acts, orders, notices, writer, jobs, events: sink, snapshot: snapshot_in };
+        let (becoming_in, becoming) = mpsc::unbounded_channel();
+        let ports =
+            Ports { acts, orders, notices, writer, jobs, events: sink, snapshot: snapshot_in, becoming: becoming_in };
         let engine = EngineThread::start(engine, clock, doors, ports)?;
         rotate_on(&keeper)?;
         Ok(Self {
@@ -154,6 +166,7 @@ impl Running {
             workers,
             exchanges,
             engine,
+            becoming,
         })
     }
 
@@ -167,8 +180,8 @@ impl Running {
         Ok(())
     }
 
-    /// Stops in reverse, each stage with a deadline.
-    async fn stop(self) {
+    /// Stops in reverse, each stage with a deadline. The store is left, to be closed or to be gone on with.
+    async fn stop(self) -> (Arc<Store>, Keeper) {
         if let Some(sip) = self.sip {
             sip.shutdown(STOP_WITHIN).await;
         }
@@ -184,12 +197,12 @@ impl Running {
         self.weekly.abort();
         self.events.close();
         self.page.close().await;
-        drop((self.access, self.events, self.keeper));
+        drop((self.access, self.events));
         for worker in self.workers {
             join("workers", worker).await;
         }
         join("writer", self.writer).await;
-        kept::close(self.store);
+        (self.store, self.keeper)
     }
 }
 

@@ -2,18 +2,36 @@
 
 use std::time::Duration;
 
+use meerkat_core::Becoming;
+use tokio::sync::mpsc;
+
 /// How long each stage of an orderly stop may take.
 pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// Waits for SIGINT or SIGTERM; `true` if the engine ended before.
-pub(crate) async fn until_told_to_stop(engine: &std::thread::JoinHandle<()>) -> bool {
+/// Why what runs is to stop.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// By SIGINT or SIGTERM.
+    Stop,
+    /// The engine has ended by itself.
+    EngineDied,
+    /// The node is to go on as a part of another home.
+    Become(Box<Becoming>),
+}
+
+/// Waits for a reason to stop.
+pub(crate) async fn until_told_to_stop(
+    engine: &std::thread::JoinHandle<()>,
+    becoming: &mut mpsc::UnboundedReceiver<Box<Becoming>>,
+) -> Told {
     let mut look = tokio::time::interval(Duration::from_secs(1));
     let signal = told();
     tokio::pin!(signal);
     loop {
         tokio::select! {
-            () = &mut signal => return false,
-            _ = look.tick() => if engine.is_finished() { return true },
+            () = &mut signal => return Told::Stop,
+            Some(becoming) = becoming.recv() => return Told::Become(becoming),
+            _ = look.tick() => if engine.is_finished() { return Told::EngineDied },
         }
     }
 }

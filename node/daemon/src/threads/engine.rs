@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
 
 use meerkat_core::{
-    Command, CommandId, Deed, Done, Engine, Event, ExchangeNews, Input, JobId, Notice, Refusal, Reply, Snapshot,
+    Becoming, Command, CommandId, Deed, Done, Engine, Event, ExchangeNews, Input, JobId, Notice, Refusal, Reply, Snapshot,
 };
 use meerkat_protocols::{mesh, phone};
 use tokio::{
@@ -68,6 +68,8 @@ pub struct Ports {
     pub events: Box<dyn EventSink>,
     /// To those who look.
     pub snapshot: watch::Sender<Arc<Snapshot>>,
+    /// To whoever stops everything and starts it as a part of another home.
+    pub becoming: mpsc::UnboundedSender<Box<Becoming>>,
 }
 
 /// The engine with all its doors, before its thread runs.
@@ -197,6 +199,12 @@ impl EngineThread {
                     self.publish();
                     if let Some(answer) = self.asked.remove(&id) {
                         let _ = answer.send(reply);
+                    }
+                }
+                Deed::Become(becoming) => {
+                    self.publish();
+                    if self.ports.becoming.send(becoming).is_err() {
+                        tracing::error!("nobody is left to move this node to another home");
                     }
                 }
                 Deed::Event(event) => {

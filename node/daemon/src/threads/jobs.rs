@@ -27,7 +27,12 @@ pub struct Voice {
     pub seal: SealSecret,
     /// The home's documents.
     pub shelf: Shelf,
+    /// Makes the key with which this node would sign in another home, and saves it.
+    pub next_key: NextKey,
 }
+
+/// The public half of a key that is saved; nothing, if none could be made or saved.
+pub type NextKey = Box<dyn Fn() -> Option<[u8; 32]> + Send>;
 
 /// The ways to the worker threads.
 pub struct Jobs {
@@ -67,6 +72,7 @@ impl Jobs {
             | Job::OpenEpoch { .. }
             | Job::Tie(_)
             | Job::Edit(_)
+            | Job::NextKey
             | Job::SealLetter { .. }
             | Job::OpenLetter { .. } => &self.own,
             Job::Verify(..) | Job::VerifyAll(_) => &self.strangers,
@@ -103,6 +109,7 @@ fn work(job: Job, voice: &mut Voice) -> Option<Done> {
         Job::Edit(edit) => Some(Done::Edited(change(&mut voice.shelf, &edit))),
         Job::SealLetter { letter, from, to } => Some(Done::LetterSealed(seal(&letter, &voice.seal, &from, &to))),
         Job::OpenLetter { sealed, from, to } => Some(Done::LetterOpened(sealed.open(&voice.seal, &from, &to))),
+        Job::NextKey => Some(Done::NextKey((voice.next_key)())),
         Job::Verify(..) | Job::VerifyAll(_) => check(job),
     }
 }
@@ -140,6 +147,7 @@ fn check(job: Job) -> Option<Done> {
         | Job::OpenEpoch { .. }
         | Job::Tie(_)
         | Job::Edit(_)
+        | Job::NextKey
         | Job::SealLetter { .. }
         | Job::OpenLetter { .. } => None,
     }

@@ -11,5 +11,5 @@ mod writer;
 
 pub use engine::{Ask, Doors, EngineThread, EventSink, Ports};
 pub use exchanges::ExchangesThread;
-pub use jobs::{Jobs, Voice};
+pub use jobs::{Jobs, NextKey, Voice};
 pub use writer::{AccessRequest, Disk, Stored, Writer};
