@@ -17,7 +17,11 @@ use meerkat_protocols::{
     wishes::{Edit, MAX_ENTRIES},
 };
 
-use crate::{joins::JoinId, vouch_graph::VouchGraph};
+use crate::{
+    enrolling::{EnrolCommand, EnrolRefusal},
+    joins::JoinId,
+    vouch_graph::VouchGraph,
+};
 
 /// A question or order of a person, as numbered by whoever carries it in; the answer carries the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,6 +128,8 @@ pub enum Command {
     Edit(Edit),
     /// Change the household: remove a member, call it otherwise, let it do more or less. Adding one takes both nodes.
     ChangeHousehold(roster::Change),
+    /// Take another node into the household, or this one into another.
+    Enrol(EnrolCommand),
     /// Take in a list that somebody published.
     Import {
         /// The list, read.
@@ -413,6 +419,9 @@ pub enum Refusal {
     /// Nobody is being met.
     #[error("there is no meeting with that node: begin one first")]
     NoSuchMeeting,
+    /// It is about enrolling.
+    #[error(transparent)]
+    Enrolment(EnrolRefusal),
     /// The clock is not set, so nothing can be signed.
     #[error(
         "the clock of this node is not set, and without a date nothing can be signed: set the clock or connect to the internet once"
@@ -452,6 +461,7 @@ impl Refusal {
             Self::NotReachable => "not_reachable",
             Self::NotNearby => "not_nearby",
             Self::NoSuchMeeting => "no_such_meeting",
+            Self::Enrolment(why) => why.code(),
             Self::ClockNotSet => "clock_not_set",
         }
     }

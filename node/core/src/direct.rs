@@ -64,6 +64,7 @@ impl Node {
             Some((RequestKind::Meet, payload)) => self.meet_asked(now, from, inbound, payload),
             Some((RequestKind::Message, payload)) => self.letter_asked(now, from, inbound, payload),
             Some((RequestKind::Peers, payload)) => self.peers_asked(now, from, inbound, payload),
+            Some((RequestKind::Enrol, payload)) => self.enrol_asked(now, from, inbound, payload),
             None => self.respond(inbound, vec![RequestKind::NOT_UNDERSTOOD]),
         }
     }
@@ -87,6 +88,7 @@ impl Node {
             (RequestKind::Join, data) => self.join_answered(now, peer, data),
             (RequestKind::Meet, data) => self.meet_answered(peer, data),
             (RequestKind::Message, data) => self.letter_answered(now, request, data),
+            (RequestKind::Enrol, data) => self.enrol_answered(now, peer, data),
             (RequestKind::Peers, Some(data)) => self.peers_answered(now, data),
             (RequestKind::Record | RequestKind::Heartbeat | RequestKind::Peers, None) => {}
         }

@@ -20,6 +20,7 @@ use meerkat_protocols::{
 
 use crate::{
     command::{CommandId, Refusal, Reply},
+    enrolling::Becoming,
     event::Event,
     exchanges::Notice,
     input::{Identity, Input, JobId, Restored},
@@ -55,6 +56,8 @@ pub enum Deed {
     Job(JobId, Job),
     /// Answer a person.
     Reply(CommandId, Result<Reply, Refusal>),
+    /// Stop, and go on as a part of another home.
+    Become(Box<Becoming>),
     /// Tell those who listen.
     Event(Event),
 }
@@ -189,6 +192,7 @@ impl Engine {
                 Output::Notice(notice) => self.out.push_back(Deed::Notice(notice)),
                 Output::Job(id, job) => self.out.push_back(Deed::Job(id, job)),
                 Output::Reply(id, reply) => self.out.push_back(Deed::Reply(id, reply)),
+                Output::Become(becoming) => self.out.push_back(Deed::Become(becoming)),
                 Output::Event(event) => self.out.push_back(Deed::Event(event)),
                 Output::Write(write, urgency) => self.write(now, write, urgency),
                 Output::AfterCommit(promise) => self.promise(now, promise),

@@ -29,6 +29,8 @@ pub enum Event {
     SettingsChanged,
     /// The household has changed: its members, or which of them are there.
     HouseholdChanged,
+    /// Enrolling has come further: an invite, a node that wants in, this node's own joining.
+    EnrolmentChanged,
     /// A list was imported or taken back.
     ImportsChanged,
     /// The calls from a number were forgotten.

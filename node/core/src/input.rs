@@ -74,6 +74,8 @@ pub enum Done {
     EntrySigned(SignedEntry),
     /// The key of an epoch; nothing, if it is not sealed to this node.
     EpochOpened(Option<EpochKey>),
+    /// The public half of the key for a home to come, saved; nothing, if none could be made or saved.
+    NextKey(Option<[u8; 32]>),
     /// What to write so that the edit is kept (nothing, if it changed nothing), or why it was refused.
     Edited(Result<Option<Write>, String>),
 }

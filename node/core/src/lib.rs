@@ -18,6 +18,7 @@ mod command;
 mod contacts;
 mod direct;
 mod engine;
+mod enrolling;
 mod event;
 mod evidence;
 mod exchanges;
@@ -52,6 +53,10 @@ pub use admission::{Admission, Ignored, Rejected};
 pub use alarms::Alarm;
 pub use command::{Assessment, Change, Claim, Command, CommandId, Refusal, Reply, Through};
 pub use engine::{Deed, Engine};
+pub use enrolling::{
+    Becoming, EnrolCommand, EnrolRefusal, EnrolStage, EnrolState, EnrolTrouble, Enrolment, GuestStage, GuestState,
+    HouseholdInvite, Whose,
+};
 pub use event::Event;
 pub use exchanges::{
     ExchangeInput, ExchangeNews, ExchangeOutput, ExchangeState, Exchanges, Notice, Taken, UnderWay, Unwanted,

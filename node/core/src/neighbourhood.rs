@@ -92,6 +92,7 @@ impl Node {
                 self.mail_connected(now, peer);
                 self.member_connected(now, peer);
                 self.press_on_all();
+                self.press_on_enrolling();
             }
             MeshEvent::Disconnected { peer } => {
                 if self.mesh.peers.remove(&peer).is_some() {

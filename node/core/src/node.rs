@@ -22,6 +22,7 @@ use crate::{
     calendar::Calendar,
     contacts::Contacts,
     direct::Direct,
+    enrolling::Enrolling,
     event::Event,
     evidence::{Evidence, HomeNo, Inserted},
     exchanges::{Notice, set_of},
@@ -75,6 +76,7 @@ pub struct Node {
     pub(crate) direct: Direct,
     pub(crate) peers: Peers,
     pub(crate) household: Household,
+    pub(crate) enrolling: Enrolling,
     pub(crate) contacts: Contacts,
     pub(crate) presence: Presence,
     pub(crate) invites: Invites,
@@ -123,6 +125,7 @@ impl Node {
             direct: Direct::default(),
             peers,
             household,
+            enrolling: Enrolling::default(),
             contacts: Contacts::restored(restored.contacts),
             presence: Presence::default(),
             invites: Invites::default(),
@@ -201,6 +204,7 @@ impl Node {
             Input::Done(job, Done::Tied(tie)) => self.tied(job, tie),
             Input::Done(job, Done::EntrySigned(signed)) => self.entry_signed(now, job, signed),
             Input::Done(job, Done::EpochOpened(key)) => self.epoch_opened(now, job, key),
+            Input::Done(job, Done::NextKey(key)) => self.next_key_made(job, key),
             Input::Done(job, Done::Edited(result)) => self.edited(job, result),
             Input::Done(job, Done::LetterSealed(sealed)) => self.letter_sealed(now, job, sealed),
             Input::Done(job, Done::LetterOpened(opened)) => self.letter_opened(now, job, opened),
@@ -218,6 +222,7 @@ impl Node {
             self.mind_joins(now);
             self.end_meetings(now);
             self.mind_household(now);
+            self.mind_enrolling(now);
             if self.graph.due_ms().is_some_and(|due| due <= now.mono_ms) {
                 self.rank();
             }
@@ -239,7 +244,7 @@ impl Node {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<u64> {
         let talk = [self.invites.due_ms(), self.joins.due_ms(), self.meetings.due_ms(), self.mail.due_ms()];
-        let home = [self.household.due_ms()];
+        let home = [self.household.due_ms(), self.enrolling.due_ms()];
         let own = [self.graph.due_ms(), self.ranges.due_ms(), self.presence.due_ms(), Some(self.hourly_at_ms)];
         talk.into_iter().chain(home).chain(own).flatten().min()
     }
@@ -259,6 +264,7 @@ impl Node {
             pinned: self.pinned.clone(),
             lists: Arc::clone(&self.lists),
             household: self.household_state(),
+            enrolment: self.enrolment(),
             neighbours: self.neighbours.clone().unwrap_or_default(),
             imports: Arc::clone(&self.imports),
             vouches_left: MAX_VOUCHES.saturating_sub(self.reach.own().len() + self.invites.held_back(now)),

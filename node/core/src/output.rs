@@ -15,6 +15,7 @@ use meerkat_protocols::{
 
 use crate::{
     command::{CommandId, Refusal, Reply},
+    enrolling::Becoming,
     event::Event,
     exchanges::Notice,
     input::JobId,
@@ -90,6 +91,8 @@ pub enum Job {
         /// This node.
         to: NodeNumber,
     },
+    /// Make the key with which this node would sign in another home, and save it, or give the one that is saved.
+    NextKey,
     /// Make a change in a document. Edits are made, and their results handed back, in the order in which they were given.
     Edit(Edit),
 }
@@ -111,6 +114,8 @@ pub enum Output {
     Job(JobId, Job),
     /// Answer a person; nothing had to be saved for it.
     Reply(CommandId, Result<Reply, Refusal>),
+    /// Stop, and go on as a part of another home.
+    Become(Box<Becoming>),
     /// Tell those who listen.
     Event(Event),
 }

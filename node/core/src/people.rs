@@ -91,6 +91,7 @@ impl Node {
                 Err(Refusal::Invalid("a node is added by an invite that it uses itself".to_owned()))
             }
             Command::ChangeHousehold(change) => self.change_household(now, change, Then::Reply(id)),
+            Command::Enrol(command) => self.enrol_command(now, id, command),
             Command::Import { import, kept, replace } => self.import(id, *import, kept, replace),
             Command::UndoImport(import) => self.undo_import(id, import),
             Command::Forget { number } => self.typed(&number).map(|n| self.forget(id, n)),

@@ -18,6 +18,7 @@ use meerkat_protocols::{
 
 use crate::{
     alarms::Alarm,
+    enrolling::Enrolment,
     exchanges::ExchangeState,
     imports::ImportState,
     joins::{JoinId, JoinStage},
@@ -195,6 +196,8 @@ pub struct Snapshot {
     pub lists: Arc<Lists>,
     /// The nodes of this home.
     pub household: HouseholdState,
+    /// Nodes on their way into the household, and this one's into another.
+    pub enrolment: Enrolment,
     /// The neighbours this home answers for, by name.
     pub neighbours: Arc<Vec<Neighbour>>,
     /// The imported lists, the oldest first.

@@ -6,7 +6,7 @@ use meerkat_protocols::{
     enrolment::{Digits, Drawn, Ends, HouseholdTicket, No, Offer, Own, Session, Way, Welcome, Word},
     meeting::Proof,
     mesh::{Order, Peer, RequestKind},
-    roster::{Change, MAX_NAME_CHARS, Roster},
+    roster::{MAX_NAME_CHARS, Role, Roster},
     shortcode::ShortCode,
     text,
     time::Now,
@@ -16,7 +16,6 @@ use super::{Becoming, EnrolRefusal, EnrolState, Whose};
 use crate::{
     command::{CommandId, Refusal, Reply},
     event::Event,
-    household::Then,
     input::JobId,
     node::Node,
     output::{Job, Output},
@@ -199,7 +198,7 @@ impl Node {
     /// A person was given an invite of another household.
     pub(super) fn enrol(&mut self, now: Now, command: CommandId, text: &str, name: &str) -> Result<(), Refusal> {
         let members = self.household.roster().members().count();
-        if members > 1 && !self.is_expelled() {
+        if members > 1 && !self.household.roster().is_removed(self.identity.node) {
             return Err(Refusal::Enrolment(EnrolRefusal::InHousehold(members)));
         }
         if self.joining().is_some() {
@@ -328,7 +327,10 @@ impl Node {
         let session = ends.session(&joining.own, &ours, &drawn).filter(|_| holds);
         let (Some(session), Some(statement)) = (session, joining.statement()) else {
             let by_text = matches!(joining.by, By::Text(_));
-            return if by_text { self.fail_joining(EnrolTrouble::NotUnderstood) } else { () };
+            if by_text {
+                self.fail_joining(EnrolTrouble::NotUnderstood);
+            }
+            return;
         };
         let offer = Offer { name: joining.name.clone(), statement, seal: about.seal_key }.seal(&session);
         joining.reveal = Word::Reveal(ours, ends.reveal(&ours, &drawn), offer).encode();
@@ -492,27 +494,20 @@ impl Node {
         }
     }
 
-    /// A person takes this node out of its household: it becomes a home of its own. An admin says so in the roster first;
-    /// another member cannot, and is removed by an admin.
-    pub(super) fn leave_household(&mut self, now: Now, command: CommandId) -> Result<(), Refusal> {
+    /// A person takes this node out of its household: it becomes a home of its own. The others are not told: an admin
+    /// removes it there.
+    pub(super) fn leave_household(&mut self, command: CommandId) -> Result<(), Refusal> {
         let roster = self.household.roster();
-        if roster.members().count() < 2 && !self.is_expelled() {
-            return Err(Refusal::Enrolment(EnrolRefusal::Alone));
-        }
-        if self.is_admin() && !self.is_expelled() {
-            let admins = roster.members().filter(|m| m.role == meerkat_protocols::roster::Role::Admin).count();
-            if admins < 2 {
+        if !roster.is_removed(self.identity.node) {
+            if roster.members().count() < 2 {
+                return Err(Refusal::Enrolment(EnrolRefusal::Alone));
+            }
+            if self.is_admin() && roster.members().filter(|member| member.role == Role::Admin).count() < 2 {
                 return Err(Refusal::Enrolment(EnrolRefusal::LastAdmin));
             }
-            return self.change_household(now, Change::Remove(self.identity.node), Then::Leave(command));
         }
         self.put(Output::Reply(command, Ok(Reply::Saved)));
-        self.become_own();
-        Ok(())
-    }
-
-    /// Goes on as a home of its own.
-    pub(crate) fn become_own(&mut self) {
         self.put(Output::Become(Box::new(Becoming { whose: Whose::Own, met: None })));
+        Ok(())
     }
 }

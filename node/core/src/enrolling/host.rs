@@ -223,9 +223,13 @@ impl Node {
             Ok(Word::Cancel) => Ok(self.guest_gives_up(from)),
             _ => Err(No::NotUnderstood),
         };
-        let word = answer.unwrap_or_else(Word::Denied).encode();
-        // A welcome says what is on disk.
-        self.put(Output::AfterCommit(Promise::Order(Order::Respond { inbound, data: word })));
+        let word = answer.unwrap_or_else(Word::Denied);
+        let data = word.encode();
+        match word {
+            // A welcome says what is on disk.
+            Word::Part(..) => self.put(Output::AfterCommit(Promise::Order(Order::Respond { inbound, data }))),
+            _ => self.respond(inbound, data),
+        }
     }
 
     fn guest_begins(

@@ -3,7 +3,8 @@
 use meerkat_protocols::{
     contact::About,
     home::NodeNumber,
-    roster::{Change, Member, Role, Share, SignedEntry},
+    mesh::Peer,
+    roster::{Change, Member, Role, Roster, Share, SignedEntry},
     time::Now,
 };
 
@@ -26,6 +27,15 @@ pub enum Then {
     Nothing,
     /// A person who asked for it is answered.
     Reply(CommandId),
+    /// The node that was added may fetch the roster, and the person who confirmed it is answered.
+    Admit(Peer, CommandId),
+}
+
+impl super::Household {
+    /// Who belongs to the household.
+    pub(crate) fn roster(&self) -> &Roster {
+        &self.roster
+    }
 }
 
 impl Node {
@@ -86,6 +96,10 @@ impl Node {
         match then {
             Then::Nothing => {}
             Then::Reply(command) => self.put(Output::AfterCommit(Promise::Reply(*command, Reply::Saved))),
+            Then::Admit(peer, command) => {
+                self.guest_added(*peer);
+                self.put(Output::AfterCommit(Promise::Reply(*command, Reply::Saved)));
+            }
         }
     }
 
@@ -93,6 +107,10 @@ impl Node {
         match then {
             Then::Nothing => {}
             Then::Reply(command) => self.put(Output::Reply(*command, Err(Refusal::Invalid(why.to_owned())))),
+            Then::Admit(peer, command) => {
+                self.guest_not_added(*peer);
+                self.put(Output::Reply(*command, Err(Refusal::Invalid(why.to_owned()))));
+            }
         }
     }
 

@@ -5,6 +5,7 @@ mod contacts;
 mod convergence;
 mod direct;
 mod disk;
+mod enrolling;
 mod exchanges;
 mod face_to_face;
 mod hostile;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use ed25519_dalek::SigningKey;
 use meerkat_core::{
-    Assessment, Command, CommandId, Deed, Done, Engine, Event, Identity, Input, Job, JobId, Notice, Refusal, Reply,
+    Assessment, Becoming, Command, CommandId, Deed, Done, Engine, Event, Identity, Input, Job, JobId, Notice, Refusal, Reply,
     Restored, open_epochs,
 };
 use meerkat_numberlists::Import;
@@ -48,6 +48,11 @@ pub(crate) fn key(n: u16) -> SigningKey {
     let mut seed = [7; 32];
     seed[..2].copy_from_slice(&n.to_be_bytes());
     SigningKey::from_bytes(&seed)
+}
+
+/// The public half of the key with which node `n` would sign in another home.
+pub(crate) fn next_key(n: u16) -> [u8; 32] {
+    key(n + 1_000).verifying_key().to_bytes()
 }
 
 pub(crate) fn genesis(n: u16) -> Genesis {
@@ -130,6 +135,8 @@ pub(crate) struct World {
     pub(crate) replies: BTreeMap<u64, Vec<Result<Reply, Refusal>>>,
     pub(crate) events: Vec<Event>,
     pub(crate) notices: Vec<Notice>,
+    /// Other homes that it was to become a part of.
+    pub(crate) became: Vec<Becoming>,
     pub(crate) trace: Vec<String>,
     inputs: VecDeque<Input>,
     next: u64,
@@ -201,6 +208,7 @@ impl World {
             replies: BTreeMap::new(),
             events: Vec::new(),
             notices: Vec::new(),
+            became: Vec::new(),
             trace: Vec::new(),
             inputs: VecDeque::new(),
             next: 0,
@@ -296,6 +304,7 @@ impl World {
             Deed::Job(id, job) => self.inputs.push_back(Input::Done(id, self.work(id, job))),
             Deed::Reply(CommandId(id), reply) => self.replies.entry(id).or_default().push(reply),
             Deed::Event(event) => self.events.push(event),
+            Deed::Become(becoming) => self.became.push(*becoming),
             Deed::Notice(notice) => self.notices.push(notice),
         }
     }
@@ -325,6 +334,7 @@ impl World {
             Job::OpenLetter { sealed, from, to } => {
                 Done::LetterOpened(sealed.open(&seal_secret(self.number), &from, &to))
             }
+            Job::NextKey => Done::NextKey(Some(next_key(self.number))),
             Job::Edit(edit) => Done::Edited(Ok(Some(Write::Document(edit.document(), id.0.to_be_bytes().to_vec())))),
         }
     }
