@@ -15,6 +15,7 @@ mod calls;
 mod events;
 mod extract;
 mod history;
+mod household;
 mod imports;
 mod keeping;
 mod lists;

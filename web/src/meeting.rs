@@ -207,12 +207,12 @@ pub(crate) fn meeting_routes() -> OpenApiRouter<Wiring> {
         .routes(routes!(contacts))
 }
 
-fn seconds_left(now: Now, ends_mono_ms: u64) -> u64 {
+pub(crate) fn seconds_left(now: Now, ends_mono_ms: u64) -> u64 {
     ends_mono_ms.saturating_sub(now.mono_ms).div_ceil(1_000)
 }
 
 /// In capitals the whole text is in the alphanumeric alphabet of QR codes, and the code a third smaller.
-fn qr_svg(text: &str) -> String {
+pub(crate) fn qr_svg(text: &str) -> String {
     QRBuilder::new(text.to_uppercase())
         .ecl(ECL::M)
         .build()

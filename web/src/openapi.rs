@@ -23,15 +23,16 @@ const COOKIE: &str = "session";
 /// The name of the API keys' scheme.
 const BEARER: &str = "api_key";
 /// Schemas with fields that need not be there.
-const MAY_LACK_FIELDS: [&str; 3] = ["Problem", "EntryBody", "MessageBody"];
+const MAY_LACK_FIELDS: [&str; 4] = ["Problem", "EntryBody", "MessageBody", "HouseholdMemberBody"];
 /// What operations are grouped by.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("access", "Signing in, the claim, API keys"),
     ("calls", "The call log"),
     ("numbers", "The home's lists and what is known about numbers"),
     ("imports", "Lists of numbers that others published"),
     ("reports", "Telling the neighbourhood"),
     ("mesh", "Peers and neighbours"),
+    ("household", "The nodes of this home, and who becomes one"),
     ("messages", "Messages between neighbours' nodes, end to end"),
     ("system", "The node itself"),
     (

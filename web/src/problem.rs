@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use meerkat_core::Refusal;
+use meerkat_core::{EnrolRefusal, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -128,6 +128,11 @@ impl From<Refusal> for Problem {
             Refusal::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, None),
             Refusal::OwnCard => (StatusCode::UNPROCESSABLE_ENTITY, Some("card")),
             Refusal::NotAnInvite(_) | Refusal::OwnInvite => (StatusCode::UNPROCESSABLE_ENTITY, Some("invite")),
+            Refusal::Enrolment(EnrolRefusal::NotAnInvite(_) | EnrolRefusal::OwnInvite) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, Some("invite"))
+            }
+            Refusal::Enrolment(EnrolRefusal::NoSuchDigits) => (StatusCode::NOT_FOUND, Some("digits")),
+            Refusal::Enrolment(_) => (StatusCode::CONFLICT, None),
             Refusal::NothingToRetract
             | Refusal::NotVouched
             | Refusal::NoSuchImport
@@ -220,6 +225,9 @@ mod tests {
             (Refusal::NameTaken, 409),
             (Refusal::ImportsFull("full".into()), 409),
             (Refusal::NoSuchImport, 404),
+            (Refusal::Enrolment(EnrolRefusal::NotAdmin), 409),
+            (Refusal::Enrolment(EnrolRefusal::OwnInvite), 422),
+            (Refusal::Enrolment(EnrolRefusal::NoSuchDigits), 404),
         ];
         for (refusal, status) in all {
             let code = refusal.code();

@@ -18,7 +18,7 @@ use crate::{
     access::{Door, Gate, claim_by_socket, enter, hosts, key_routes, session_routes},
     assets, calls, events,
     extract::MAX_BODY_BYTES,
-    imports, keeping, lists, lookup, meeting, mesh, messages, neighbourhood, numbers, openapi_document, peers,
+    household, imports, keeping, lists, lookup, meeting, mesh, messages, neighbourhood, numbers, openapi_document, peers,
     problem::Problem,
     records, reports, security, system,
 };
@@ -56,6 +56,7 @@ fn operations() -> OpenApiRouter<Wiring> {
         .merge(peers::peer_routes())
         .merge(meeting::meeting_routes())
         .merge(neighbourhood::neighbourhood_routes())
+        .merge(household::household_routes())
         .merge(key_routes())
         .merge(keeping::keeping_routes())
         .merge(lookup::lookup_routes())

@@ -27,8 +27,7 @@ const CALLS: u64 = 60;
 fn furnish(store: &Store) {
     store.set_identity(&[("key", b"old"), ("next key", b"new")]).unwrap();
     log(store, 0..CALLS);
-    let letter =
-        Letter { id: LetterId([1; 8]), seq: 1, created: Some(7), content: Words::text("hello").unwrap() };
+    let letter = Letter { id: LetterId([1; 8]), seq: 1, created: Some(7), content: Words::text("hello").unwrap() };
     let home = HomeId([1; 16]);
     store
         .commit(&batch(vec![

@@ -1,8 +1,8 @@
 //! Who this node is: three keys, never equal, made at the first start and kept sealed in the store.
 
 use ed25519_dalek::SigningKey;
-use meerkat_network::NetworkKey;
 use meerkat_core::{Becoming, Whose};
+use meerkat_network::NetworkKey;
 use meerkat_protocols::{
     batch::Write,
     cbor,
@@ -165,12 +165,7 @@ impl Keys {
         SealKey(PublicKey::from(&self.seal).to_bytes())
     }
 
-    fn of(
-        network: &[u8; 32],
-        statement: SigningKey,
-        seal: &[u8; 32],
-        (genesis, node): (Genesis, NodeNumber),
-    ) -> Self {
+    fn of(network: &[u8; 32], statement: SigningKey, seal: &[u8; 32], (genesis, node): (Genesis, NodeNumber)) -> Self {
         let peer = Peer(SigningKey::from_bytes(network).verifying_key().to_bytes());
         let seal = StaticSecret::from(*seal);
         Self { network: NetworkKey::new(*network), peer, statement, seal, genesis, node }

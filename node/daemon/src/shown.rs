@@ -1,5 +1,6 @@
 //! What a person reads in the terminal: columns, sentences, and no character from outside that a terminal would obey.
 
+mod household;
 pub(crate) mod keeping;
 mod meeting;
 pub(crate) mod messages;
@@ -11,6 +12,9 @@ use jiff::{Timestamp, tz::TimeZone};
 use meerkat_protocols::text::inert;
 use serde_json::Value;
 
+pub(crate) use household::{
+    LEAVING, REMOVAL, household, household_enrolment, household_invite, household_joining, left_behind,
+};
 pub(crate) use meeting::{invite, invites, join, meeting, nearby};
 pub(crate) use numbers::{erased, imported, imports, record};
 

@@ -43,6 +43,9 @@ pub(crate) enum What {
     /// A list was imported or taken back.
     #[serde(rename = "imports.changed")]
     ImportsChanged(Nothing),
+    /// A node on its way into the household has come further, or this one into another.
+    #[serde(rename = "enrolment.changed")]
+    EnrolmentChanged(Nothing),
     /// The household's members have changed, or which of them are there.
     #[serde(rename = "household.changed")]
     HouseholdChanged(Nothing),
@@ -211,6 +214,7 @@ impl What {
             Core::ListsChanged(subject) => Self::ListsChanged(ChangedSubject { subject: subject.key() }),
             Core::SettingsChanged => Self::SettingsChanged(Nothing {}),
             Core::ImportsChanged => Self::ImportsChanged(Nothing {}),
+            Core::EnrolmentChanged => Self::EnrolmentChanged(Nothing {}),
             Core::HouseholdChanged => Self::HouseholdChanged(Nothing {}),
             Core::NumberForgotten(_) => Self::CallsErased(Nothing {}),
             Core::ReportMade(n) => Self::ReportMade(number(n)),
@@ -258,6 +262,7 @@ impl What {
             Self::ListsChanged(_) => "lists.changed",
             Self::SettingsChanged(_) => "settings.changed",
             Self::ImportsChanged(_) => "imports.changed",
+            Self::EnrolmentChanged(_) => "enrolment.changed",
             Self::HouseholdChanged(_) => "household.changed",
             Self::CallsErased(_) => "calls.erased",
             Self::ReportMade(_) => "report.made",

@@ -53,19 +53,27 @@ pub enum EnrolStage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EnrolTrouble {
     /// The node of the invite was not reached.
-    #[error("the inviting node was not reached: see that it is running and that both nodes are connected, then try again with the same invite")]
+    #[error(
+        "the inviting node was not reached: see that it is running and that both nodes are connected, then try again with the same invite"
+    )]
     NotReached,
     /// Nobody nearby knows the code.
-    #[error("no node on this network knows this code: compare it letter by letter, see that both nodes are on the same network, and make a new one if it is older than 10 minutes")]
+    #[error(
+        "no node on this network knows this code: compare it letter by letter, see that both nodes are on the same network, and make a new one if it is older than 10 minutes"
+    )]
     NobodyNearby,
     /// The invite is not open.
-    #[error("this invite is not open any more: it was used, is older than 10 minutes, or its node was restarted. Make a new one")]
+    #[error(
+        "this invite is not open any more: it was used, is older than 10 minutes, or its node was restarted. Make a new one"
+    )]
     NoSuchInvite,
     /// The person there said no, or took too long.
     #[error("the person at the inviting node said no, or confirmed another node")]
     Refused,
     /// The two do not understand each other.
-    #[error("what came back is not from the node that made this invite, or the two do not understand each other: update both, then try again with a new invite")]
+    #[error(
+        "what came back is not from the node that made this invite, or the two do not understand each other: update both, then try again with a new invite"
+    )]
     NotUnderstood,
     /// Twenty is the most.
     #[error("that household has as many nodes as it may: remove one there first")]
@@ -233,8 +241,7 @@ impl Node {
     }
 
     fn foreign_ticket(&self, text: &str) -> Result<HouseholdTicket, Refusal> {
-        let ticket: HouseholdTicket =
-            text.parse().map_err(|why| Refusal::Enrolment(EnrolRefusal::NotAnInvite(why)))?;
+        let ticket: HouseholdTicket = text.parse().map_err(|why| Refusal::Enrolment(EnrolRefusal::NotAnInvite(why)))?;
         let own = ticket.peer == self.identity.about.peer;
         if own { Err(Refusal::Enrolment(EnrolRefusal::OwnInvite)) } else { Ok(ticket) }
     }

@@ -232,14 +232,7 @@ impl Node {
         }
     }
 
-    fn guest_begins(
-        &mut self,
-        now: Now,
-        from: Peer,
-        way: Way,
-        commitment: Proof,
-        proof: Proof,
-    ) -> Result<Word, No> {
+    fn guest_begins(&mut self, now: Now, from: Peer, way: Way, commitment: Proof, proof: Proof) -> Result<Word, No> {
         let at_hand = self.is_at_hand(from);
         let host = self.identity.about.peer;
         let invite = self.enrolling.invite.as_mut().filter(|invite| now.mono_ms < invite.ends_ms);
@@ -295,14 +288,7 @@ impl Node {
         }
     }
 
-    fn guest_reveals(
-        &mut self,
-        now: Now,
-        from: Peer,
-        drawn: Drawn,
-        proof: Proof,
-        offer: &[u8],
-    ) -> Result<Word, No> {
+    fn guest_reveals(&mut self, now: Now, from: Peer, drawn: Drawn, proof: Proof, offer: &[u8]) -> Result<Word, No> {
         let guest = self.enrolling.guests.get_mut(&from).filter(|guest| now.mono_ms < guest.until_ms);
         let guest = guest.ok_or(No::NoSuchInvite)?;
         let (commitment, own) = match &guest.way {
@@ -319,8 +305,7 @@ impl Node {
             return Err(No::NotUnderstood);
         };
         let stage = GuestStage::Comparing;
-        guest.way =
-            At::Known { session: Box::new(session), offer, revealed: drawn, stage, parts: Vec::new() };
+        guest.way = At::Known { session: Box::new(session), offer, revealed: drawn, stage, parts: Vec::new() };
         self.put(Output::Event(Event::EnrolmentChanged));
         Ok(Word::Pending)
     }
@@ -434,9 +419,7 @@ impl Node {
         let Some(number) = roster.of_peer(peer).map(|member| member.number) else { return };
         let entries = roster.entries().map(|(_, entry)| entry.clone()).collect();
         let welcome = Welcome { genesis: self.identity.genesis, number, entries };
-        if let Some(Guest { way: At::Known { session, parts, stage, .. }, .. }) =
-            self.enrolling.guests.get_mut(&peer)
-        {
+        if let Some(Guest { way: At::Known { session, parts, stage, .. }, .. }) = self.enrolling.guests.get_mut(&peer) {
             *parts = welcome.seal(session);
             *stage = GuestStage::Fetching;
             self.put(Output::Event(Event::EnrolmentChanged));

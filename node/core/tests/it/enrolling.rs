@@ -19,7 +19,8 @@ const MINUTE_MS: u64 = 60_000;
 fn ask(lane: &mut Lane, n: u16, command: EnrolCommand) -> Result<Reply, Refusal> {
     let answer = lane.at(n).ask(Command::Enrol(command));
     lane.run();
-    answer.unwrap_or_else(|| lane.at(n).replies.values().last().and_then(|told| told.first().cloned()).expect("answered"))
+    answer
+        .unwrap_or_else(|| lane.at(n).replies.values().last().and_then(|told| told.first().cloned()).expect("answered"))
 }
 
 fn enrolment(lane: &mut Lane, n: u16) -> Enrolment {
@@ -191,7 +192,10 @@ fn a_short_code_does_for_nodes_of_one_network_and_five_wrong_ones_end_it() {
     let mut lane = Lane::new(2);
     let ticket = invite(&mut lane);
     lane.connect(1, 0, Found::Nearby);
-    let guess = ByHand { ends: Ends { way: Way::Code, key: [1; 32], ..ByHand::with(1, &ticket).ends }, ..ByHand::with(1, &ticket) };
+    let guess = ByHand {
+        ends: Ends { way: Way::Code, key: [1; 32], ..ByHand::with(1, &ticket).ends },
+        ..ByHand::with(1, &ticket)
+    };
     for left in (0..5).rev() {
         assert_eq!(guess.begins(&mut lane), Err(No::NoSuchInvite));
         assert_eq!(code(&mut lane).is_some(), left > 0);

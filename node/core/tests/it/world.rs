@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use ed25519_dalek::SigningKey;
 use meerkat_core::{
-    Assessment, Becoming, Command, CommandId, Deed, Done, Engine, Event, Identity, Input, Job, JobId, Notice, Refusal, Reply,
-    Restored, open_epochs,
+    Assessment, Becoming, Command, CommandId, Deed, Done, Engine, Event, Identity, Input, Job, JobId, Notice, Refusal,
+    Reply, Restored, open_epochs,
 };
 use meerkat_numberlists::Import;
 use meerkat_protocols::{

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and with which code the program ends.
 
 mod exit;
+mod household;
 mod keeping;
 mod meeting;
 mod numbers;
@@ -13,6 +14,7 @@ use crate::settings::Flags;
 
 use exit::EXITS;
 pub use exit::Exit;
+pub use household::{Deed, Household, RoleOf};
 pub use keeping::{Key, KeyModeWord, Unlock};
 pub use meeting::{Invite, Join, Meet};
 pub use numbers::{Import, Imports, Number};
@@ -81,6 +83,8 @@ pub enum Command {
     Invite(Invite),
     /// Join a neighbour's home by its invite
     Join(Join),
+    /// The nodes of this home: show them, let one in, take one out
+    Household(Household),
     /// List the nodes on this network
     Nearby(Output),
     /// Meet a node on this network by comparing four words

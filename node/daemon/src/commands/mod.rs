@@ -1,5 +1,6 @@
 //! What the commands do, other than `up`: each asks the running node over its control socket, by the API of the page.
 
+mod household;
 mod keeping;
 mod meeting;
 mod messages;
@@ -63,6 +64,7 @@ pub async fn run(cli: &Cli, around: &Surroundings, out: &mut (impl Write + Send)
         Command::Vouch(vouch) => node.vouch(vouch).await,
         Command::Invite(invite) => node.invite(invite).await,
         Command::Join(join) => node.join(join).await,
+        Command::Household(household) => node.household(household).await,
         Command::Nearby(output) => node.show("/api/v1/nearby", *output, shown::nearby).await,
         Command::Meet(meet) => node.meet(meet).await,
         Command::Message(message) => node.message(message).await,

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
 
 use meerkat_core::{
-    Becoming, Command, CommandId, Deed, Done, Engine, Event, ExchangeNews, Input, JobId, Notice, Refusal, Reply, Snapshot,
+    Becoming, Command, CommandId, Deed, Done, Engine, Event, ExchangeNews, Input, JobId, Notice, Refusal, Reply,
+    Snapshot,
 };
 use meerkat_protocols::{mesh, phone};
 use tokio::{
