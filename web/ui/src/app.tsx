@@ -87,6 +87,8 @@ function pageOf(at: Route) {
       return <Mesh />;
     case "graph":
       return <Graph />;
+    case "household":
+      return <Household />;
     case "system":
       return <System tab={at.tab} />;
     case "missing":
@@ -99,6 +101,7 @@ const Imports = later(async () => (await import("./pages/imports")).Imports);
 const Messages = later(async () => (await import("./pages/messages")).Messages);
 const Mesh = later(async () => (await import("./pages/mesh")).Mesh);
 const Graph = later(async () => (await import("./pages/graph")).Graph);
+const Household = later(async () => (await import("./pages/household")).Household);
 const System = later(async () => (await import("./pages/system")).System);
 
 /** A page whose code is fetched at its first visit. */
@@ -148,6 +151,7 @@ const TITLES: Readonly<Record<Exclude<Route["page"], "number">, Key>> = {
   messages: "messages.title",
   mesh: "mesh.title",
   graph: "graph.title",
+  household: "household.title",
   system: "system.title",
   missing: "missing.title",
 };

@@ -72,6 +72,19 @@ export const api = {
   meet: (peer: string) => call("post", "/api/v1/meetings", { body: { peer } }),
   compare: (peer: string, same: boolean, name: string) =>
     call("post", "/api/v1/meetings/{peer}", { path: { peer }, body: { same, name } }),
+  household: (signal?: Signal) => call("get", "/api/v1/household", { signal }),
+  enrolment: (signal?: Signal) => call("get", "/api/v1/household/enrolment", { signal }),
+  inviteNode: () => call("post", "/api/v1/household/invite", {}),
+  endNodeInvite: () => call("delete", "/api/v1/household/invite", {}),
+  joinHousehold: (invite: string, name: string) => call("post", "/api/v1/household/join", { body: { invite, name } }),
+  stopJoining: () => call("delete", "/api/v1/household/join", {}),
+  confirmNode: (digits: string, name: string, role: "member" | "admin") =>
+    call("post", "/api/v1/household/confirm", { body: { digits, name, role } }),
+  refuseNode: (digits: string) => call("post", "/api/v1/household/refuse", { body: { digits } }),
+  changeMember: (number: number, name: string | null, role: string | null) =>
+    call("put", "/api/v1/household/members/{number}", { path: { number }, body: { name, role } }),
+  removeMember: (number: number) => call("delete", "/api/v1/household/members/{number}", { path: { number } }),
+  leaveHousehold: () => call("post", "/api/v1/household/leave", {}),
   node: (signal?: Signal) => call("get", "/api/v1/node", { signal }),
   settings: (signal?: Signal) => call("get", "/api/v1/settings", { signal }),
   setSettings: (body: Omit<Settings, "pinned">) => call("put", "/api/v1/settings", { body }),

@@ -14,6 +14,7 @@ describe("addresses", () => {
     { page: "messages", home: "abcdefgh" },
     { page: "mesh" },
     { page: "graph" },
+    { page: "household" },
     { page: "system", tab: "node" },
     { page: "system", tab: "settings" },
     { page: "system", tab: "config" },

@@ -11,6 +11,7 @@ export type Route =
   | { page: "messages"; home: string | null }
   | { page: "mesh" }
   | { page: "graph" }
+  | { page: "household" }
   | { page: "system"; tab: SystemTab }
   | { page: "claim"; token: string }
   | { page: "missing"; address: string };
@@ -37,6 +38,8 @@ export function parse(hash: string): Route {
     case "mesh":
       if (second === undefined) return { page: "mesh" };
       return second === "graph" ? { page: "graph" } : missing;
+    case "household":
+      return second === undefined ? { page: "household" } : missing;
     case "system": {
       const tab = SYSTEM_TABS.find((name) => name === (second ?? "node"));
       return tab === undefined ? missing : { page: "system", tab };
@@ -80,6 +83,8 @@ export function address(route: Exclude<Route, { page: "missing" | "claim" }>): s
       return "#/mesh";
     case "graph":
       return "#/mesh/graph";
+    case "household":
+      return "#/household";
     case "system":
       return route.tab === "node" ? "#/system" : `#/system/${route.tab}`;
   }

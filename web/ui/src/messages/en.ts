@@ -1,3 +1,4 @@
+import { household } from "./household";
 import { mesh } from "./mesh";
 import { numbers } from "./numbers";
 
@@ -356,4 +357,5 @@ export const en = {
   "missing.why": "There is no page at this address.",
   "missing.home": "Go home",
   ...mesh,
+  ...household,
 } as const;

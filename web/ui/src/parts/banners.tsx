@@ -9,6 +9,7 @@ import { summary } from "../summary";
 import type { ConfigProblem } from "../types";
 import { t } from "../words";
 import { Icon } from "./icon";
+import { NewMembers } from "./newmembers";
 
 /** A break shorter than this is not worth a word: a node that restarts is back by then. */
 const PATIENCE_MS = 2_000;
@@ -20,6 +21,7 @@ export function Banners() {
       <ConnectionBanner />
       {now?.safe_mode === true && <SafeModeBanner />}
       {now?.checking === true && <Note title={t("checking.title")} why={t("checking.why")} />}
+      <NewMembers />
       {now !== null && !now.clock_set && <Note title={t("clock.title")} why={t("clock.why")} />}
     </>
   );

@@ -2,8 +2,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 
-import { asProblem, type Problem } from "../client";
-import { brief, duration } from "../format";
+import { brief } from "../format";
 import { api } from "../requests";
 import { useResource } from "../resource";
 import { done } from "../toasts";
@@ -11,41 +10,10 @@ import type { Invite, Join, Meeting, Near } from "../types";
 import { t } from "../words";
 import { Card } from "./card";
 import { CopyText } from "./copy";
+import { Countdown, useDeed } from "./deed";
 import { Field } from "./field";
 import { Icon } from "./icon";
 import { Empty, Failure, Skeleton } from "./states";
-
-const SECOND_MS = 1000;
-
-/** Runs a deed of a person, holding the button and what went wrong. */
-function useDeed() {
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const run = async (deed: () => Promise<void>): Promise<void> => {
-    setBusy(true);
-    try {
-      await deed();
-      setProblem(null);
-    } catch (error) {
-      setProblem(asProblem(error));
-    } finally {
-      setBusy(false);
-    }
-  };
-  return { busy, problem, run };
-}
-
-/** What is left of a time that was so long when it was fetched. */
-function Countdown({ seconds }: { seconds: number }) {
-  const [ends, setEnds] = useState(() => Date.now() + seconds * SECOND_MS);
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => setEnds(Date.now() + seconds * SECOND_MS), [seconds]);
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), SECOND_MS);
-    return () => clearInterval(timer);
-  }, []);
-  return <>{duration(Math.max(0, ends - now))}</>;
-}
 
 /** Four words, to be read aloud. */
 function FourWords({ words, label }: { words: string; label: string }) {
