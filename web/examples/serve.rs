@@ -98,6 +98,7 @@ fn snapshot() -> Snapshot {
     let genesis = Genesis::new(&ed25519_dalek::SigningKey::from_bytes(&[7; 32]).verifying_key());
     Snapshot {
         household: meerkat_core::HouseholdState::default(),
+        enrolment: meerkat_core::Enrolment::default(),
         home: genesis.home(),
         card: Card(genesis),
         node: NodeNumber(0),

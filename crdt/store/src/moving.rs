@@ -3,20 +3,22 @@
 
 use meerkat_protocols::{
     batch::Write,
-    facts::{Call, CallEnd, Seq},
+    cbor,
+    facts::{Body, Call, CallEnd, LogId, Seq, Stream},
     home::NodeNumber,
     wishes::DocumentId,
 };
-use redb::{ReadableTable, TableDefinition};
 use serde_bytes::Bytes;
 
 use crate::{
     Store, batch,
     errors::{CommitError, Fault},
-    file::Writing,
+    facts::{self, Logs},
+    file::{Raw, Writing},
     tables::{
-        CALL_ENDS, CALL_KEY_BYTES, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, CONTACTS, DOCUMENTS, IDENTITY, INVITES,
-        LETTERS, MARKS, OWN_SLOTS, Table, by_number_key, by_verdict_key, call_key, chunk_key, seq_of,
+        CALL_DAYS, CALL_ENDS, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, CONTACTS, DOCUMENTS, END_ORDER, ERASED, FACTS,
+        IDENTITY, INVITES, LETTERS, LOGS, MARKS, NUMBERS, OWN_SLOTS, ROSTER, Table, call_key, chunk_key, fact_key,
+        seq_of,
     },
 };
 
@@ -61,7 +63,9 @@ impl Store {
             }
             drop_old_home(writing)?;
             renumber(writing, old, new.number)?;
-            new.writes.iter().try_for_each(|write| batch::apply(writing, new.number, write))
+            let mut logs = Logs::new(new.number, None);
+            new.writes.iter().try_for_each(|write| batch::apply(writing, &mut logs, write))?;
+            logs.keep(writing)
         })?;
         self.set_node(new.number);
         Ok(())
@@ -74,6 +78,7 @@ fn drop_old_home(writing: &Writing<'_>) -> Result<(), Fault> {
     empty(writing, &LETTERS)?;
     empty(writing, &MARKS)?;
     empty(writing, &OWN_SLOTS)?;
+    empty(writing, &ROSTER)?;
     let mut documents = writing.txn.open_table(DOCUMENTS.definition())?;
     for document in DocumentId::ALL.into_iter().filter(|document| !comes_along(*document)) {
         let range = chunk_key(document, 0)..=chunk_key(document, u32::MAX);
@@ -87,45 +92,75 @@ fn empty<const K: usize>(writing: &Writing<'_>, table: &Table<K>) -> Result<(), 
     Ok(())
 }
 
-/// The sequences of a node in a table of the log.
-fn seqs(
-    writing: &Writing<'_>,
-    table: TableDefinition<'static, &'static [u8; CALL_KEY_BYTES], &'static [u8]>,
-    node: NodeNumber,
-) -> Result<Vec<Seq>, Fault> {
-    let rows = writing.txn.open_table(table)?;
-    let (first, last) = (call_key(node, Seq(0)), call_key(node, Seq(u64::MAX)));
-    let found = rows.range::<&[u8; CALL_KEY_BYTES]>(&first..=&last)?.map(|row| Ok(seq_of(row?.0.value()))).collect();
-    found
+/// Gives what this node noted to the number it has now, in logs that begin anew: an entry's link depends on the node. What
+/// came from members of the home that is left goes. A damaged call is left out: under its old number it would pass for one
+/// of the node that has that number in the other home.
+fn renumber(writing: &Writing<'_>, old: NodeNumber, new: NodeNumber) -> Result<(), Fault> {
+    let (first, last) = (call_key(old, Seq(0)), call_key(old, Seq(u64::MAX)));
+    let calls = writing.keys(&CALLS, &(first..=last), usize::MAX)?;
+    let ends = own_ends(writing, old)?;
+    let facts = own_facts(writing, old)?;
+    forget_logs(writing, old)?;
+    let mut logs = Logs::new(new, None);
+    for key in calls {
+        let call = writing.get::<_, Call>(&CALLS, &key)?;
+        writing.remove(&CALLS, &key)?;
+        if let Some(call) = call {
+            let call = Call { node: new, ..call };
+            batch::put_call(writing, &mut logs, &call, &cbor::encode(&call))?;
+        }
+    }
+    for seq in ends {
+        let key = call_key(old, seq);
+        let end = writing.get::<_, CallEnd>(&CALL_ENDS, &key)?;
+        writing.remove(&CALL_ENDS, &key)?;
+        end.map_or(Ok(()), |end| facts::put_end(writing, &mut logs, &end))?;
+    }
+    for (stream, seq) in facts {
+        let key = fact_key(LogId { node: old, stream }, seq);
+        let body = writing.get::<_, Body>(&FACTS, &key)?;
+        writing.remove(&FACTS, &key)?;
+        let log = LogId { node: new, stream };
+        if let Some(body) = body.filter(|body| matches!(body, Body::Whole(_)))
+            && logs.append(writing, log, seq, &body.digest())?
+        {
+            writing.put(&FACTS, &fact_key(log, seq), &body)?;
+        }
+    }
+    logs.keep(writing)
 }
 
-/// Gives the calls of a node to the number it has now. What is counted by day and number stays as it is. A damaged one is
-/// left out: under its old number it would pass for a call of the node that has that number in the other home.
-fn renumber(writing: &Writing<'_>, old: NodeNumber, new: NodeNumber) -> Result<(), Fault> {
-    if old == new {
-        return Ok(());
+/// The calls whose ends this node noted, in the order of the ends.
+fn own_ends(writing: &Writing<'_>, old: NodeNumber) -> Result<Vec<Seq>, Fault> {
+    let range = call_key(old, Seq(0))..=call_key(old, Seq(u64::MAX));
+    let places = writing.keys(&END_ORDER, &range, usize::MAX)?;
+    let calls: Result<Vec<Option<Seq>>, Fault> = places.iter().map(|key| writing.get(&END_ORDER, key)).collect();
+    Ok(calls?.into_iter().flatten().collect())
+}
+
+/// What else this node noted. Erasures were of the old home's calls, and are done.
+fn own_facts(writing: &Writing<'_>, old: NodeNumber) -> Result<Vec<(Stream, Seq)>, Fault> {
+    let mut all = Vec::new();
+    let elsewhere = [Stream::Calls, Stream::CallEnds, Stream::Erasures];
+    for stream in Stream::ALL.into_iter().filter(|stream| !elsewhere.contains(stream)) {
+        let log = LogId { node: old, stream };
+        let range = fact_key(log, Seq(0))..=fact_key(log, Seq(u64::MAX));
+        all.extend(writing.keys(&FACTS, &range, usize::MAX)?.iter().map(|key| (stream, seq_of(key))));
     }
-    for seq in seqs(writing, CALLS.definition(), old)? {
-        let (from, to) = (call_key(old, seq), call_key(new, seq));
-        if let Some(mut call) = writing.get::<_, Call>(&CALLS, &from)? {
-            writing.unindex(CALLS_BY_VERDICT, &by_verdict_key(call.verdict, old, seq))?;
-            writing.index(CALLS_BY_VERDICT, &by_verdict_key(call.verdict, new, seq))?;
-            if let Some(number) = call.number {
-                let hash = writing.seal.hash("number", &number.digits().to_be_bytes());
-                writing.unindex(CALLS_BY_NUMBER, &by_number_key(&hash, old, seq))?;
-                writing.index(CALLS_BY_NUMBER, &by_number_key(&hash, new, seq))?;
-            }
-            call.node = new;
-            writing.put(&CALLS, &to, &call)?;
-        }
-        writing.remove(&CALLS, &from)?;
-    }
-    for seq in seqs(writing, CALL_ENDS.definition(), old)? {
-        let from = call_key(old, seq);
-        if let Some(end) = writing.get::<_, CallEnd>(&CALL_ENDS, &from)? {
-            writing.put(&CALL_ENDS, &call_key(new, seq), &end)?;
-        }
-        writing.remove(&CALL_ENDS, &from)?;
-    }
+    Ok(all)
+}
+
+/// Leaves of the logs what this node itself noted, and nothing that follows from it.
+fn forget_logs(writing: &Writing<'_>, own: NodeNumber) -> Result<(), Fault> {
+    writing.txn.open_table(CALLS_BY_NUMBER)?.retain(|_, ()| false)?;
+    writing.txn.open_table(CALLS_BY_VERDICT)?.retain(|_, ()| false)?;
+    empty(writing, &CALL_DAYS)?;
+    empty(writing, &NUMBERS)?;
+    empty(writing, &LOGS)?;
+    empty(writing, &ERASED)?;
+    empty(writing, &END_ORDER)?;
+    writing.txn.open_table(CALLS.definition())?.retain(|key, _| key[0] == own.0)?;
+    writing.txn.open_table(CALL_ENDS.definition())?.retain(|key, _| key[0] == own.0)?;
+    writing.txn.open_table(FACTS.definition())?.retain(|key, _| key[0] == own.0)?;
     Ok(())
 }

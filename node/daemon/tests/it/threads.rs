@@ -62,15 +62,27 @@ impl Node {
         let (writer, _) = Writer::start(Arc::clone(&store), committed_in).expect("a thread");
         let (_, exchanges) = mpsc::channel(1);
         let (notices, _) = mpsc::unbounded_channel();
+        let (becoming, _) = mpsc::unbounded_channel();
         let doors =
             Doors { phone: phone_out, committed, done, commands: commands_out, network, exchanges, stop: stopped };
-        let (jobs, _) =
-            Jobs::start(Voice { key, seal: SealSecret::from_bytes([4; 32]), shelf }, done_in).expect("threads");
+        let (jobs, _) = Jobs::start(
+            Voice { key, seal: SealSecret::from_bytes([4; 32]), shelf, next_key: Box::new(|| None) },
+            done_in,
+        )
+        .expect("threads");
         let sink = move |event| {
             let _ = events_in.send(event);
         };
-        let ports =
-            Ports { acts: acts_in, orders, notices, writer, jobs, events: Box::new(sink), snapshot: snapshot_in };
+        let ports = Ports {
+            acts: acts_in,
+            orders,
+            notices,
+            writer,
+            jobs,
+            events: Box::new(sink),
+            snapshot: snapshot_in,
+            becoming,
+        };
         let thread = EngineThread::start(engine, clock, doors, ports).expect("a thread");
         Self { phone, acts, commands, events, snapshot, stop, thread, store, _network: (network_in, orders_out) }
     }
