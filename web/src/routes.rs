@@ -18,7 +18,8 @@ use crate::{
     access::{Door, Gate, claim_by_socket, enter, hosts, key_routes, session_routes},
     assets, calls, events,
     extract::MAX_BODY_BYTES,
-    household, imports, keeping, lists, lookup, meeting, mesh, messages, neighbourhood, numbers, openapi_document, peers,
+    household, imports, keeping, lists, lookup, meeting, mesh, messages, neighbourhood, numbers, openapi_document,
+    peers,
     problem::Problem,
     records, reports, security, system,
 };

@@ -6,7 +6,7 @@ use meerkat_core::{Becoming, Engine, ExchangeInput, Exchanges, Identity, Input, 
 use meerkat_documents::Shelf;
 use meerkat_numberlists::Import;
 use meerkat_protocols::{chance::Chance, facts::Place, household::Run, letter::SealSecret, wishes::Wishes};
-use meerkat_store::{CheckError, Folder, KeyCase, Options, Reader, Store};
+use meerkat_store::{CheckError, Folder, Keeper, KeyCase, Options, Reader, Store};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
@@ -52,6 +52,7 @@ impl Kept {
         let about = machine::about(loaded, &keys);
         let name = loaded.settings.node.name.clone();
         store.set_node(keys.node);
+        store.set_home(keys.genesis.home());
         let identity = Identity { name, place, node: keys.node, ..Identity::alone(keys.genesis, about) };
         Ok(Self { keeper, keys, identity })
     }
