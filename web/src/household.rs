@@ -181,14 +181,14 @@ pub(crate) struct HouseholdMemberBody {
 pub(crate) fn household_routes() -> OpenApiRouter<Wiring> {
     OpenApiRouter::new()
         .routes(routes!(household))
-        .routes(routes!(enrolment))
-        .routes(routes!(invite, end_invite))
-        .routes(routes!(join, give_up))
-        .routes(routes!(confirm))
-        .routes(routes!(refuse))
-        .routes(routes!(change_member, remove))
-        .routes(routes!(rekey))
-        .routes(routes!(leave))
+        .routes(routes!(household_enrolment))
+        .routes(routes!(invite_node, end_node_invite))
+        .routes(routes!(join_household, give_up_joining))
+        .routes(routes!(confirm_node))
+        .routes(routes!(refuse_node))
+        .routes(routes!(change_member, remove_member))
+        .routes(routes!(rekey_household))
+        .routes(routes!(leave_household))
 }
 
 fn view_member(member: &MemberState) -> HouseholdMember {
@@ -301,7 +301,7 @@ async fn household(State(wiring): State<Wiring>) -> Body<Household> {
 /// Who is on the way in, by which invite: who sees it can use it.
 #[utoipa::path(get, path = "/api/v1/household/enrolment", tag = "household",
     responses((status = 200, body = HouseholdEnrolment)))]
-async fn enrolment(State(wiring): State<Wiring>) -> Body<HouseholdEnrolment> {
+async fn household_enrolment(State(wiring): State<Wiring>) -> Body<HouseholdEnrolment> {
     Body(view_enrolment(&wiring))
 }
 
@@ -311,7 +311,7 @@ async fn enrolment(State(wiring): State<Wiring>) -> Body<HouseholdEnrolment> {
     (status = 409, description = "`not_admin`, `household_full`, `not_reachable`", body = Problem,
         content_type = "application/problem+json"),
 ))]
-async fn invite(State(wiring): State<Wiring>) -> Result<Body<HouseholdEnrolment>, Problem> {
+async fn invite_node(State(wiring): State<Wiring>) -> Result<Body<HouseholdEnrolment>, Problem> {
     enrol(&wiring, EnrolCommand::Invite).await
 }
 
@@ -320,7 +320,7 @@ async fn invite(State(wiring): State<Wiring>) -> Result<Body<HouseholdEnrolment>
     (status = 200, body = HouseholdEnrolment),
     (status = 404, description = "`no_such_invite`", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn end_invite(State(wiring): State<Wiring>) -> Result<Body<HouseholdEnrolment>, Problem> {
+async fn end_node_invite(State(wiring): State<Wiring>) -> Result<Body<HouseholdEnrolment>, Problem> {
     enrol(&wiring, EnrolCommand::EndInvite).await
 }
 
@@ -333,7 +333,7 @@ async fn end_invite(State(wiring): State<Wiring>) -> Result<Body<HouseholdEnrolm
     (status = 422, description = "`not_an_invite`, `own_invite`, `invalid`", body = Problem,
         content_type = "application/problem+json"),
 ))]
-async fn join(
+async fn join_household(
     State(wiring): State<Wiring>,
     Body(body): Body<HouseholdJoinBody>,
 ) -> Result<Body<HouseholdEnrolment>, Problem> {
@@ -347,7 +347,7 @@ async fn join(
     (status = 200, body = HouseholdEnrolment),
     (status = 404, description = "`no_such_digits`", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn give_up(State(wiring): State<Wiring>) -> Result<Body<HouseholdEnrolment>, Problem> {
+async fn give_up_joining(State(wiring): State<Wiring>) -> Result<Body<HouseholdEnrolment>, Problem> {
     enrol(&wiring, EnrolCommand::GiveUp).await
 }
 
@@ -361,7 +361,7 @@ async fn give_up(State(wiring): State<Wiring>) -> Result<Body<HouseholdEnrolment
     (status = 422, description = "`invalid`", body = Problem, content_type = "application/problem+json"),
     (status = 507, description = "`not_saved_yet`", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn confirm(
+async fn confirm_node(
     State(wiring): State<Wiring>,
     Body(body): Body<HouseholdConfirmBody>,
 ) -> Result<Body<HouseholdEnrolment>, Problem> {
@@ -376,7 +376,7 @@ async fn confirm(
     (status = 404, description = "`no_such_digits`", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "`invalid`", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn refuse(
+async fn refuse_node(
     State(wiring): State<Wiring>,
     Body(body): Body<HouseholdRefuseBody>,
 ) -> Result<Body<HouseholdEnrolment>, Problem> {
@@ -415,7 +415,7 @@ async fn change_member(
     (status = 422, description = "`invalid`", body = Problem, content_type = "application/problem+json"),
     (status = 507, description = "`not_saved_yet`", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn remove(State(wiring): State<Wiring>, At(number): At<u8>) -> Result<Body<Household>, Problem> {
+async fn remove_member(State(wiring): State<Wiring>, At(number): At<u8>) -> Result<Body<Household>, Problem> {
     change(&wiring, Change::Remove(NodeNumber(number))).await
 }
 
@@ -425,7 +425,7 @@ async fn remove(State(wiring): State<Wiring>, At(number): At<u8>) -> Result<Body
     (status = 422, description = "`invalid`", body = Problem, content_type = "application/problem+json"),
     (status = 507, description = "`not_saved_yet`", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn rekey(State(wiring): State<Wiring>) -> Result<Body<Household>, Problem> {
+async fn rekey_household(State(wiring): State<Wiring>) -> Result<Body<Household>, Problem> {
     change(&wiring, Change::Rekey).await
 }
 
@@ -434,6 +434,6 @@ async fn rekey(State(wiring): State<Wiring>) -> Result<Body<Household>, Problem>
     (status = 202, description = "It starts anew in a moment."),
     (status = 409, description = "`alone`, `last_admin`", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn leave(State(wiring): State<Wiring>) -> Result<StatusCode, Problem> {
+async fn leave_household(State(wiring): State<Wiring>) -> Result<StatusCode, Problem> {
     enrol(&wiring, EnrolCommand::Leave).await.map(|_| StatusCode::ACCEPTED)
 }

@@ -212,8 +212,7 @@ function Joining({ joining, onChanged }: { joining: HouseholdJoining; onChanged:
   const deed = useDeed();
   const digits = joining.digits;
   const asked = digits && !joining.confirmed && (joining.stage === "comparing" || joining.stage === "fetching");
-  const confirm = (shown: string) =>
-    deed.run(async () => onChanged(await api.confirmNode(shown, "", "member")));
+  const confirm = (shown: string) => deed.run(async () => onChanged(await api.confirmNode(shown, "", "member")));
   const stop = () => deed.run(async () => onChanged(await api.stopJoining()));
   return (
     <section class="invite" role="status" aria-label={t("household.joining")}>
@@ -226,12 +225,7 @@ function Joining({ joining, onChanged }: { joining: HouseholdJoining; onChanged:
       {joining.stage !== "failed" && joining.stage !== "moving" && (
         <div class="actions">
           {asked && (
-            <button
-              type="button"
-              class="button button-main"
-              disabled={deed.busy}
-              onClick={() => void confirm(digits)}
-            >
+            <button type="button" class="button button-main" disabled={deed.busy} onClick={() => void confirm(digits)}>
               {t("household.same")}
             </button>
           )}

@@ -20,7 +20,11 @@ export function NewMembers() {
   const since = Date.now() / 1000 - NEW_FOR_S;
   const fresh = (data?.members ?? []).filter(
     (member) =>
-      !member.own && !member.removed && (member.since ?? 0) > since && member.number !== 0 && !read.value.has(member.peer),
+      !member.own &&
+      !member.removed &&
+      (member.since ?? 0) > since &&
+      member.number !== 0 &&
+      !read.value.has(member.peer),
   );
   if (fresh.length === 0) return null;
   const dismiss = (): void => {

@@ -13,7 +13,11 @@ import { Banners } from "./banners";
 import { Icon, type IconName } from "./icon";
 import { Meerkat } from "./meerkat";
 
-const PLACES: readonly { page: "home" | "calls" | "messages" | "mesh" | "household" | "system"; href: string; icon: IconName }[] = [
+const PLACES: readonly {
+  page: "home" | "calls" | "messages" | "mesh" | "household" | "system";
+  href: string;
+  icon: IconName;
+}[] = [
   { page: "home", href: "#/", icon: "home" },
   { page: "calls", href: "#/calls", icon: "calls" },
   { page: "messages", href: "#/messages", icon: "letter" },
