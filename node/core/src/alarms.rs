@@ -21,6 +21,12 @@ pub enum Alarm {
     ClockNotSet,
     /// A vouched neighbour's home has signed two statements in one slot.
     NeighbourEquivocates(meerkat_protocols::home::HomeId),
+    /// A node gave entries of another's log, or of its own, that its log does not have.
+    FactsForged(NodeNumber, NodeNumber),
+    /// So many entries of the logs decayed on disk and wait for another node to give them again.
+    FactsDamaged(usize),
+    /// The disk is nearly full: the oldest entries of the logs are dropped.
+    FactsDropped,
     /// What the store kept is damaged; the text says what of it.
     StoreDamaged(String),
     /// Two copies of a member's data folder run.
@@ -43,6 +49,9 @@ impl Alarm {
             Self::NetworkTrouble(_) => "network_trouble",
             Self::ClockNotSet => "clock_not_set",
             Self::NeighbourEquivocates(_) => "neighbour_equivocates",
+            Self::FactsForged(..) => "facts_forged",
+            Self::FactsDamaged(_) => "facts_damaged",
+            Self::FactsDropped => "facts_dropped",
             Self::StoreDamaged(_) => "store_damaged",
             Self::CopyOf(..) => "copy_of_member",
             Self::OwnCopy => "own_copy",
@@ -67,6 +76,19 @@ impl Alarm {
             Self::NetworkTrouble(why) => format!("The connection to neighbours is in trouble: {why}"),
             Self::ClockNotSet => {
                 "The clock is not set: calls are screened, but nothing can be reported and nothing expires. Connect to the internet once or set the clock.".into()
+            }
+            Self::FactsForged(of, from) => format!(
+                "Node {} gave entries as the log of node {} that are not in it as that node signed it. They were dropped and are asked for elsewhere. If this stays, one of the two runs from an old copy of its data, or has been tampered with.",
+                from.0, of.0
+            ),
+            Self::FactsDamaged(1) => {
+                "The memory card or disk has altered one entry of the log. It is not used and is fetched again from another node of your home.".into()
+            }
+            Self::FactsDamaged(count) => format!(
+                "The memory card or disk has altered {count} entries of the log. They are not used and are fetched again from another node of your home."
+            ),
+            Self::FactsDropped => {
+                "The disk is nearly full, so the oldest calls and other entries of the log are dropped before their time. Make room where Meerkat keeps its data.".into()
             }
             Self::StoreDamaged(what) => {
                 format!("The memory card or disk has altered what was saved: {what}. What is damaged is not used; calls are still screened. Make a copy of the data folder and replace the card soon.")
@@ -98,6 +120,9 @@ impl Alarm {
             Self::ClockNotSet => (5, String::new()),
             Self::NeighbourEquivocates(home) => (6, home.to_string()),
             Self::StoreDamaged(_) => (7, String::new()),
+            Self::FactsForged(of, _) => (30, of.0.to_string()),
+            Self::FactsDamaged(_) => (31, String::new()),
+            Self::FactsDropped => (32, String::new()),
             Self::CopyOf(number, _) => (8, number.0.to_string()),
             Self::OwnCopy => (9, String::new()),
             Self::Expelled => (10, String::new()),

@@ -23,6 +23,7 @@ use crate::{
     enrolling::Becoming,
     event::Event,
     exchanges::Notice,
+    household::facts::{Load, LoadId},
     input::{Identity, Input, JobId, Restored},
     node::Node,
     output::{Job, Output, Promise, Urgency},
@@ -52,6 +53,8 @@ pub enum Deed {
     Notice(Notice),
     /// Write these together, durably, then say [`Input::Committed`]. The next comes only after that.
     Commit(Batch),
+    /// Read this, then say [`Input::Loaded`].
+    Load(LoadId, Load),
     /// Do this work, then say [`Input::Done`].
     Job(JobId, Job),
     /// Answer a person.
@@ -190,6 +193,7 @@ impl Engine {
                 Output::Answer(act) => self.out.push_back(Deed::Answer(act)),
                 Output::Order(order) => self.out.push_back(Deed::Order(order)),
                 Output::Notice(notice) => self.out.push_back(Deed::Notice(notice)),
+                Output::Load(id, load) => self.out.push_back(Deed::Load(id, load)),
                 Output::Job(id, job) => self.out.push_back(Deed::Job(id, job)),
                 Output::Reply(id, reply) => self.out.push_back(Deed::Reply(id, reply)),
                 Output::Become(becoming) => self.out.push_back(Deed::Become(becoming)),
@@ -332,6 +336,7 @@ fn kept(promise: Promise) -> Deed {
         Promise::Event(event) => Deed::Event(event),
         Promise::Order(order) => Deed::Order(order),
         Promise::Notice(notice) => Deed::Notice(notice),
+        Promise::Load(id, load) => Deed::Load(id, load),
     }
 }
 
@@ -340,7 +345,7 @@ fn not_saved(promises: Vec<Promise>, why: &str, out: &mut VecDeque<Deed>) -> Vec
     let (replies, waiting) = promises.into_iter().partition(|p| matches!(p, Promise::Reply(..)));
     let told = Vec::into_iter(replies).filter_map(|promise| match promise {
         Promise::Reply(id, _) => Some(Deed::Reply(id, Err(Refusal::NotSavedYet(why.to_owned())))),
-        Promise::Publish(..) | Promise::Order(_) | Promise::Event(_) | Promise::Notice(_) => None,
+        Promise::Publish(..) | Promise::Order(_) | Promise::Event(_) | Promise::Notice(_) | Promise::Load(..) => None,
     });
     out.extend(told);
     waiting

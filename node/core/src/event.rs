@@ -31,6 +31,8 @@ pub enum Event {
     HouseholdChanged,
     /// Enrolling has come further: an invite, a node that wants in, this node's own joining.
     EnrolmentChanged,
+    /// Facts of other nodes of the home are saved here.
+    FactsArrived,
     /// A list was imported or taken back.
     ImportsChanged,
     /// The calls from a number were forgotten.

@@ -7,7 +7,7 @@ use meerkat_protocols::{
     batch::{BatchId, Write},
     chance::Chance,
     contact::{About, Contact, SignedRecord, Tie},
-    facts::{Place, Seq},
+    facts::{LogId, LogMark, Place, Seq, SignedHead},
     home::{Genesis, HomeId, NodeNumber},
     household::Run,
     letter::{Letter, NotOpened, Receipt, SealedLetter},
@@ -24,6 +24,7 @@ use meerkat_protocols::{
 use crate::{
     command::{Command, CommandId},
     exchanges::ExchangeNews,
+    household::facts::{LoadId, Loaded},
 };
 
 /// One thing that happened outside.
@@ -41,6 +42,8 @@ pub enum Input {
     Done(JobId, Done),
     /// A batch is on disk, or is not: then the store's word says why.
     Committed(BatchId, Result<(), String>),
+    /// What was to be read from the store.
+    Loaded(LoadId, Loaded),
     /// What the store kept is damaged; the text says what of it.
     Damaged(String),
     /// The time of `next_wakeup` has come.
@@ -64,6 +67,8 @@ pub enum Done {
     RecordSigned(SignedRecord),
     /// An invite, signed.
     TicketSigned(SignedTicket),
+    /// How far a log of this node is, signed.
+    HeadSigned(SignedHead),
     /// The tie to another home; `None` if its key is none.
     Tied(Option<Tie>),
     /// The letter, sealed, and the receipt that proves that it was opened; nothing, if the key of the other end is none.
@@ -120,6 +125,8 @@ pub struct Restored {
     pub pinned: Vec<String>,
     /// The next free slot of ours by kind and day.
     pub own_slots: BTreeMap<(Kind, Day), u8>,
+    /// What is held of the logs of all nodes.
+    pub logs: BTreeMap<LogId, LogMark>,
     /// The place in the log of the next call.
     pub next_call: Seq,
     /// The nodes of neighbours' homes.

@@ -61,7 +61,11 @@ pub use event::Event;
 pub use exchanges::{
     ExchangeInput, ExchangeNews, ExchangeOutput, ExchangeState, Exchanges, Notice, Taken, UnderWay, Unwanted,
 };
-pub use household::{MemberInbound, Then, open_epochs};
+pub use household::{
+    MemberInbound, Then,
+    facts::{FactsState, Load, LoadId, Loaded},
+    open_epochs,
+};
 pub use imports::ImportState;
 pub use input::{Done, Identity, Input, JobId, Restored};
 pub use joins::{JoinId, JoinStage, JoinTrouble};

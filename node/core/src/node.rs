@@ -26,7 +26,7 @@ use crate::{
     event::Event,
     evidence::{Evidence, HomeNo, Inserted},
     exchanges::{Notice, set_of},
-    household::Household,
+    household::{Household, facts::FactsEnd},
     imports::{self, ImportState},
     input::{Done, Identity, Input, JobId, Restored},
     invites::Invites,
@@ -77,6 +77,7 @@ pub struct Node {
     pub(crate) peers: Peers,
     pub(crate) household: Household,
     pub(crate) enrolling: Enrolling,
+    pub(crate) facts: FactsEnd,
     pub(crate) contacts: Contacts,
     pub(crate) presence: Presence,
     pub(crate) invites: Invites,
@@ -126,6 +127,7 @@ impl Node {
             peers,
             household,
             enrolling: Enrolling::default(),
+            facts: FactsEnd::new(identity.node, identity.home(), restored.logs),
             contacts: Contacts::restored(restored.contacts),
             presence: Presence::default(),
             invites: Invites::default(),
@@ -208,6 +210,8 @@ impl Node {
             Input::Done(job, Done::Edited(result)) => self.edited(job, result),
             Input::Done(job, Done::LetterSealed(sealed)) => self.letter_sealed(now, job, sealed),
             Input::Done(job, Done::LetterOpened(opened)) => self.letter_opened(now, job, opened),
+            Input::Loaded(id, loaded) => self.facts_loaded(now, id, loaded),
+            Input::Done(_, Done::HeadSigned(signed)) => self.head_signed(now, signed),
             Input::Damaged(what) => self.raise(now, Alarm::StoreDamaged(what)),
             // The engine's own business: it tells what concerns the node by `saving`.
             Input::Committed(..) | Input::Wake => {}
@@ -223,6 +227,7 @@ impl Node {
             self.end_meetings(now);
             self.mind_household(now);
             self.mind_enrolling(now);
+            self.mind_facts(now);
             if self.graph.due_ms().is_some_and(|due| due <= now.mono_ms) {
                 self.rank();
             }
@@ -244,7 +249,7 @@ impl Node {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<u64> {
         let talk = [self.invites.due_ms(), self.joins.due_ms(), self.meetings.due_ms(), self.mail.due_ms()];
-        let home = [self.household.due_ms(), self.enrolling.due_ms()];
+        let home = [self.household.due_ms(), self.enrolling.due_ms(), self.facts.due_ms()];
         let own = [self.graph.due_ms(), self.ranges.due_ms(), self.presence.due_ms(), Some(self.hourly_at_ms)];
         talk.into_iter().chain(home).chain(own).flatten().min()
     }
@@ -265,6 +270,7 @@ impl Node {
             lists: Arc::clone(&self.lists),
             household: self.household_state(),
             enrolment: self.enrolment(),
+            facts: self.facts_state(now),
             neighbours: self.neighbours.clone().unwrap_or_default(),
             imports: Arc::clone(&self.imports),
             vouches_left: MAX_VOUCHES.saturating_sub(self.reach.own().len() + self.invites.held_back(now)),
@@ -304,6 +310,7 @@ impl Node {
     /// Writes were given up because memory is bounded.
     pub(crate) fn writes_lost(&mut self, now: Now) {
         self.raise(now, Alarm::WritesLost);
+        self.facts_writes_lost();
     }
 
     /// How a call from this caller is decided now.

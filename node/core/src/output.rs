@@ -3,6 +3,7 @@
 use meerkat_protocols::{
     batch::Write,
     contact::NodeRecord,
+    facts::Head,
     home::{Genesis, HomeId, NodeNumber},
     letter::{Address, Correspondent, Letter, SealedLetter},
     mesh, phone,
@@ -18,6 +19,7 @@ use crate::{
     enrolling::Becoming,
     event::Event,
     exchanges::Notice,
+    household::facts::{Load, LoadId},
     input::JobId,
 };
 
@@ -43,6 +45,8 @@ pub enum Promise {
     Event(Event),
     /// To those who compare what is on disk with peers.
     Notice(Notice),
+    /// A read that is to find what was saved.
+    Load(LoadId, Load),
 }
 
 /// Work of more than a millisecond, or work that needs a secret.
@@ -56,6 +60,8 @@ pub enum Job {
     SignTicket(Box<Ticket>),
     /// Find the tie between this home and another.
     Tie(Genesis),
+    /// Sign how far a log of this node is, with its statement key.
+    SignHead(Head),
     /// Check a stranger's signature.
     Verify(Sealed, Genesis),
     /// Check those of one frame of an exchange.
@@ -110,6 +116,8 @@ pub enum Output {
     Write(Write, Urgency),
     /// Once all writes before it are on disk.
     AfterCommit(Promise),
+    /// Read from the store.
+    Load(LoadId, Load),
     /// Work for others.
     Job(JobId, Job),
     /// Answer a person; nothing had to be saved for it.

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use meerkat_protocols::{
     batch::Write,
+    facts::{Erased, Fact, NumberHash},
     home::{Card, HomeId},
     number::{Caller, E164, Region, classify, parse_typed},
     phone::BlockedBy,
@@ -94,7 +95,7 @@ impl Node {
             Command::Enrol(command) => self.enrol_command(now, id, command),
             Command::Import { import, kept, replace } => self.import(id, *import, kept, replace),
             Command::UndoImport(import) => self.undo_import(id, import),
-            Command::Forget { number } => self.typed(&number).map(|n| self.forget(id, n)),
+            Command::Forget { number } => self.typed(&number).map(|n| self.forget(now, id, n)),
         };
         if let Err(refusal) = done {
             self.put(Output::Reply(id, Err(refusal)));
@@ -105,10 +106,14 @@ impl Node {
         parse_typed(text, self.region).map_err(|e| Refusal::NotANumber(e.to_string()))
     }
 
-    /// Forgets the calls from a number, those that wait to be written included.
-    fn forget(&mut self, id: CommandId, number: E164) {
+    /// Forgets the calls from a number, those that wait to be written included, and has the other nodes of the home do so.
+    fn forget(&mut self, now: Now, id: CommandId, number: E164) {
         self.calls.forget(number);
         self.put(Output::Write(Write::ForgetNumber(number), Urgency::Now));
+        if self.others().next().is_some() {
+            let number = NumberHash::of(self.home(), number);
+            self.note(Fact::Erased(Erased { number, at: now.wall, known: Vec::new() }), Urgency::Now);
+        }
         self.put(Output::AfterCommit(Promise::Event(Event::NumberForgotten(number))));
         self.put(Output::AfterCommit(Promise::Reply(id, Reply::Forgotten(number))));
     }

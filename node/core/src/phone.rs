@@ -136,6 +136,7 @@ impl Node {
         }
         self.put(Output::Write(Write::Call(Box::new(call)), LOG_WITHIN));
         self.put(Output::AfterCommit(Promise::Event(Event::CallSaved(seq))));
+        self.facts_changed();
     }
 
     fn ended(&mut self, now: Now, call: CallId, how: Ending) {
@@ -149,6 +150,7 @@ impl Node {
         let end = CallEnd { seq: call.seq, how, duration_ms };
         self.put(Output::Event(Event::CallEnded(end)));
         self.put(Output::Write(Write::CallEnd(end), LOG_WITHIN));
+        self.facts_changed();
     }
 
     fn line(&mut self, now: Now, line: Line, state: LineState) {

@@ -20,6 +20,7 @@ use crate::{
     alarms::Alarm,
     enrolling::Enrolment,
     exchanges::ExchangeState,
+    household::facts::FactsState,
     imports::ImportState,
     joins::{JoinId, JoinStage},
     mail::Thread,
@@ -234,6 +235,8 @@ pub struct Snapshot {
     pub waiting: usize,
     /// The letters exchanged with each home.
     pub threads: Arc<Vec<Thread>>,
+    /// How far facts are exchanged with the other nodes of the home.
+    pub facts: FactsState,
     /// What was counted.
     pub counts: Counts,
 }

@@ -75,6 +75,8 @@ pub(crate) async fn restore(
     (secret, run): (SealSecret, Run),
 ) -> Result<Remade, NotStarted> {
     let (store, identity, pins) = (Arc::clone(store), identity.clone(), loaded.settings.pins.clone());
+    store.set_node(identity.node);
+    store.set_home(identity.home());
     let read = tokio::task::spawn_blocking(move || {
         let damage = if store.needs_check(clock.now().wall) { check(&store, clock) } else { None };
         read(&store, clock, identity, &pins, (damage, &secret, run))
@@ -160,6 +162,7 @@ fn read(
             wishes,
             pinned,
             own_slots,
+            logs: reader.logs()?,
             next_call: found.next_call,
             contacts: std::mem::take(&mut found.contacts),
             peers: found.peers.clone(),

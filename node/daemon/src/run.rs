@@ -21,7 +21,7 @@ use crate::{
     page::Page,
     settings::{self, Flags, Loaded, Surroundings},
     signals::{self, STOP_WITHIN, Told},
-    threads::{Doors, EngineThread, ExchangesThread, Jobs, Ports, Voice, Writer},
+    threads::{Doors, EngineThread, ExchangesThread, Jobs, Loads, Ports, Voice, Writer},
 };
 
 /// Waiting places for what people ask.
@@ -86,6 +86,7 @@ struct Running {
     network: Option<meerkat_network::Network>,
     workers: [JoinHandle<()>; 2],
     exchanges: Option<JoinHandle<()>>,
+    loads: JoinHandle<()>,
     engine: JoinHandle<()>,
     becoming: mpsc::UnboundedReceiver<Box<Becoming>>,
 }
@@ -128,7 +129,7 @@ impl Running {
             kept::restore(&store, clock, &identity, loaded, (seal.clone(), run)).await?;
         access.restore_from(&store.reader())?;
         reader_in.send_replace(Some(store.reader()));
-        let may_read = reader_in.subscribe();
+        let (may_read, may_load) = (reader_in.subscribe(), reader_in.subscribe());
         let weekly =
             tokio::spawn(kept::check_weekly(Arc::clone(&store), clock, writer.clone(), reader_in, committed_in));
 
@@ -142,14 +143,35 @@ impl Running {
         let way = network.as_mut().and_then(|network| network.exchanges.take());
         let exchanges =
             way.map(|way| ExchangesThread::start(exchanges, clock, way, notices_out, news_in, may_read)).transpose()?;
-        let doors = Doors { phone, committed, done, commands, network: network_events, exchanges: news, stop: stopped };
+        let (loaded_in, read) = mpsc::unbounded_channel();
+        let (loads, loads_thread) = Loads::start(may_load, loaded_in)?;
+        let network_in = network_events;
+        let doors = Doors {
+            phone,
+            committed,
+            done,
+            commands,
+            network: network_in,
+            exchanges: news,
+            loaded: read,
+            stop: stopped,
+        };
         let sink = events.clone();
         let sink = Box::new(move |event| {
             sink.push(&event);
         });
         let (becoming_in, becoming) = mpsc::unbounded_channel();
-        let ports =
-            Ports { acts, orders, notices, writer, jobs, events: sink, snapshot: snapshot_in, becoming: becoming_in };
+        let ports = Ports {
+            acts,
+            orders,
+            notices,
+            writer,
+            jobs,
+            loads,
+            events: sink,
+            snapshot: snapshot_in,
+            becoming: becoming_in,
+        };
         let engine = EngineThread::start(engine, clock, doors, ports)?;
         rotate_on(&keeper)?;
         Ok(Self {
@@ -165,6 +187,7 @@ impl Running {
             network,
             workers,
             exchanges,
+            loads: loads_thread,
             engine,
             becoming,
         })
@@ -194,6 +217,7 @@ impl Running {
         if let Some(exchanges) = self.exchanges {
             join("exchanges", exchanges).await;
         }
+        join("loads", self.loads).await;
         self.weekly.abort();
         self.events.close();
         self.page.close().await;

@@ -316,10 +316,10 @@ impl SignedHead {
         (head.0 == Head::VERSION && head.1 == home).then_some(head)
     }
 
-    /// Whether `key` signed it.
+    /// Whether the node with this statement key signed it.
     #[must_use]
-    pub fn holds(&self, key: &VerifyingKey) -> bool {
-        signed::holds(HEAD_DOMAIN, &self.0, key)
+    pub fn holds(&self, key: &[u8; 32]) -> bool {
+        VerifyingKey::from_bytes(key).is_ok_and(|key| signed::holds(HEAD_DOMAIN, &self.0, &key))
     }
 }
 
@@ -436,8 +436,8 @@ mod tests {
         let signed = Head::new(home, LOG, Seq(12), Link([9; 32])).sign(&key);
         let head = signed.read(home).unwrap();
         assert_eq!((head.log(), head.next(), head.link()), (LOG, Seq(12), Link([9; 32])));
-        assert!(signed.holds(&key.verifying_key()));
-        assert!(!signed.holds(&SigningKey::from_bytes(&[8; 32]).verifying_key()));
+        assert!(signed.holds(key.verifying_key().as_bytes()));
+        assert!(!signed.holds(SigningKey::from_bytes(&[8; 32]).verifying_key().as_bytes()));
         assert_eq!(signed.read(HomeId([2; 16])), None);
     }
 

@@ -49,6 +49,9 @@ pub(crate) enum What {
     /// The household's members have changed, or which of them are there.
     #[serde(rename = "household.changed")]
     HouseholdChanged(Nothing),
+    /// Calls or other facts of the home's other nodes came.
+    #[serde(rename = "facts.arrived")]
+    FactsArrived(Nothing),
     /// Calls were erased, and with them what these events told of them.
     #[serde(rename = "calls.erased")]
     CallsErased(Nothing),
@@ -216,6 +219,7 @@ impl What {
             Core::ImportsChanged => Self::ImportsChanged(Nothing {}),
             Core::EnrolmentChanged => Self::EnrolmentChanged(Nothing {}),
             Core::HouseholdChanged => Self::HouseholdChanged(Nothing {}),
+            Core::FactsArrived => Self::FactsArrived(Nothing {}),
             Core::NumberForgotten(_) => Self::CallsErased(Nothing {}),
             Core::ReportMade(n) => Self::ReportMade(number(n)),
             Core::ReportRetracted(n) => Self::ReportRetracted(number(n)),
@@ -264,6 +268,7 @@ impl What {
             Self::ImportsChanged(_) => "imports.changed",
             Self::EnrolmentChanged(_) => "enrolment.changed",
             Self::HouseholdChanged(_) => "household.changed",
+            Self::FactsArrived(_) => "facts.arrived",
             Self::CallsErased(_) => "calls.erased",
             Self::ReportMade(_) => "report.made",
             Self::ReportRetracted(_) => "report.retracted",

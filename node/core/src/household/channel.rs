@@ -119,7 +119,8 @@ impl Node {
         let inbound = MemberInbound { from: number, channel, inbound };
         match channel {
             Channel::Roster => self.hello_asked(now, number, inbound, &payload),
-            Channel::Documents | Channel::Facts | Channel::Keys | Channel::Speech => self.refuse_member(inbound),
+            Channel::Facts => self.facts_asked(now, number, inbound, &payload),
+            Channel::Documents | Channel::Keys | Channel::Speech => self.refuse_member(inbound),
         }
     }
 
@@ -137,18 +138,20 @@ impl Node {
         }
         match channel {
             Channel::Roster => self.hello_answered(now, to, payload.as_deref()),
-            Channel::Documents | Channel::Facts | Channel::Keys | Channel::Speech => {}
+            Channel::Facts => self.facts_answered(now, to, request, payload.as_deref()),
+            Channel::Documents | Channel::Keys | Channel::Speech => {}
         }
         true
     }
 
     /// A member is there with the same roster: what waits for it can go.
     pub(super) fn member_came(&mut self, now: Now, number: NodeNumber) {
-        let _ = (now, number);
+        self.facts_member_came(now, number);
     }
 
     /// A member is not there any more, or not in step.
     pub(super) fn member_is_away(&mut self, now: Now, number: NodeNumber) {
-        let _ = (now, number);
+        let _ = now;
+        self.facts_member_went(number);
     }
 }

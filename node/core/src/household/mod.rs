@@ -6,6 +6,7 @@
 
 mod changes;
 mod channel;
+pub(crate) mod facts;
 mod hello;
 mod runs;
 

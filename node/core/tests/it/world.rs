@@ -301,11 +301,15 @@ impl World {
                     Disk::Holds => {}
                 }
             }
+            // Nobody here has another node at home.
+            Deed::Load(..) => {}
             Deed::Job(id, job) => self.inputs.push_back(Input::Done(id, self.work(id, job))),
             Deed::Reply(CommandId(id), reply) => self.replies.entry(id).or_default().push(reply),
             Deed::Event(event) => self.events.push(event),
             Deed::Become(becoming) => self.became.push(*becoming),
             Deed::Notice(notice) => self.notices.push(notice),
+            // The world has no other node at home.
+            Deed::Load(..) => {}
         }
     }
 
@@ -335,6 +339,7 @@ impl World {
                 Done::LetterOpened(sealed.open(&seal_secret(self.number), &from, &to))
             }
             Job::NextKey => Done::NextKey(Some(next_key(self.number))),
+            Job::SignHead(head) => Done::HeadSigned(head.sign(&key(self.number))),
             Job::Edit(edit) => Done::Edited(Ok(Some(Write::Document(edit.document(), id.0.to_be_bytes().to_vec())))),
         }
     }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
 
 use meerkat_core::{
-    Becoming, Command, CommandId, Deed, Done, Engine, Event, ExchangeNews, Input, JobId, Notice, Refusal, Reply,
-    Snapshot,
+    Becoming, Command, CommandId, Deed, Done, Engine, Event, ExchangeNews, Input, JobId, LoadId, Loaded, Notice,
+    Refusal, Reply, Snapshot,
 };
 use meerkat_protocols::{mesh, phone};
 use tokio::{
@@ -12,7 +12,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Jobs, Stored, Writer};
+use super::{Jobs, Loads, Stored, Writer};
 use crate::clock::Clock;
 
 /// How long a change may wait to be seen by those who only look, if nobody was told of it.
@@ -49,6 +49,8 @@ pub struct Doors {
     pub network: mpsc::Receiver<mesh::Event>,
     /// What exchanges report.
     pub exchanges: mpsc::Receiver<ExchangeNews>,
+    /// What was read for other members.
+    pub loaded: mpsc::UnboundedReceiver<(LoadId, Loaded)>,
     /// Set to stop in order.
     pub stop: watch::Receiver<bool>,
 }
@@ -65,6 +67,8 @@ pub struct Ports {
     pub writer: Writer,
     /// To the workers.
     pub jobs: Jobs,
+    /// To the thread that reads from the store.
+    pub loads: Loads,
     /// To those who listen.
     pub events: Box<dyn EventSink>,
     /// To those who look.
@@ -138,7 +142,7 @@ impl EngineThread {
     async fn next(&mut self) -> Option<Input> {
         loop {
             let wake = self.wake_at();
-            let Doors { phone, committed, done, commands, network, exchanges, stop } = &mut self.doors;
+            let Doors { phone, committed, done, commands, network, exchanges, loaded, stop } = &mut self.doors;
             tokio::select! {
                 biased;
                 Some(event) = phone.recv() => return Some(Input::Phone(event)),
@@ -150,6 +154,7 @@ impl EngineThread {
                     self.asked.insert(id, answer);
                     return Some(Input::Command(id, command));
                 }
+                Some((id, loaded)) = loaded.recv() => return Some(Input::Loaded(id, loaded)),
                 Some(event) = network.recv() => return Some(Input::Network(event)),
                 Some(news) = exchanges.recv() => return Some(Input::Exchange(news)),
                 stopped = stop.wait_for(|stop| *stop) => {
@@ -195,6 +200,7 @@ impl EngineThread {
                 }
                 Deed::Commit(batch) => self.ports.writer.batch(batch),
                 Deed::Job(id, job) => self.ports.jobs.start_job(id, job),
+                Deed::Load(id, load) => self.ports.loads.load(id, load),
                 Deed::Reply(id, reply) => {
                     // Whoever is told that something is done must find it in the picture.
                     self.publish();

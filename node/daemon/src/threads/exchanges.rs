@@ -105,7 +105,7 @@ impl ExchangesThread {
     }
 }
 
-async fn readable(reader: &mut watch::Receiver<Option<Reader>>) -> Result<Reader, watch::error::RecvError> {
+pub(super) async fn readable(reader: &mut watch::Receiver<Option<Reader>>) -> Result<Reader, watch::error::RecvError> {
     loop {
         let now = reader.borrow_and_update().clone();
         match now {

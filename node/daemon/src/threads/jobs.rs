@@ -70,6 +70,7 @@ impl Jobs {
             | Job::SignTicket(_)
             | Job::SignEntry(_)
             | Job::OpenEpoch { .. }
+            | Job::SignHead(_)
             | Job::Tie(_)
             | Job::Edit(_)
             | Job::NextKey
@@ -105,6 +106,7 @@ fn work(job: Job, voice: &mut Voice) -> Option<Done> {
         Job::OpenEpoch { sealed, home, author, to } => {
             Some(Done::EpochOpened(sealed.open(&voice.seal, home, author, to).ok()))
         }
+        Job::SignHead(head) => Some(Done::HeadSigned(head.sign(&voice.key))),
         Job::Tie(genesis) => Some(Done::Tied(Tie::between(&voice.key, &genesis))),
         Job::Edit(edit) => Some(Done::Edited(change(&mut voice.shelf, &edit))),
         Job::SealLetter { letter, from, to } => Some(Done::LetterSealed(seal(&letter, &voice.seal, &from, &to))),
@@ -143,6 +145,7 @@ fn check(job: Job) -> Option<Done> {
         Job::Sign(_)
         | Job::SignRecord(_)
         | Job::SignTicket(_)
+        | Job::SignHead(_)
         | Job::SignEntry(_)
         | Job::OpenEpoch { .. }
         | Job::Tie(_)

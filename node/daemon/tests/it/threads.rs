@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use ed25519_dalek::SigningKey;
 use meerkat::{
     clock::Clock,
-    threads::{Ask, Doors, EngineThread, Jobs, Ports, Voice, Writer},
+    threads::{Ask, Doors, EngineThread, Jobs, Loads, Ports, Voice, Writer},
 };
 use meerkat_core::{Alarm, Command, Engine, Event, Identity, Refusal, Reply, Restored, Snapshot};
 use meerkat_documents::Shelf;
@@ -63,8 +63,20 @@ impl Node {
         let (_, exchanges) = mpsc::channel(1);
         let (notices, _) = mpsc::unbounded_channel();
         let (becoming, _) = mpsc::unbounded_channel();
-        let doors =
-            Doors { phone: phone_out, committed, done, commands: commands_out, network, exchanges, stop: stopped };
+        let (loaded_in, loaded) = mpsc::unbounded_channel();
+        let (_, reader) = watch::channel(Some(store.reader()));
+        let (loads, _) = Loads::start(reader, loaded_in).expect("a thread");
+        let commands_door = commands_out;
+        let doors = Doors {
+            phone: phone_out,
+            committed,
+            done,
+            commands: commands_door,
+            network,
+            exchanges,
+            loaded,
+            stop: stopped,
+        };
         let (jobs, _) = Jobs::start(
             Voice { key, seal: SealSecret::from_bytes([4; 32]), shelf, next_key: Box::new(|| None) },
             done_in,
@@ -79,6 +91,7 @@ impl Node {
             notices,
             writer,
             jobs,
+            loads,
             events: Box::new(sink),
             snapshot: snapshot_in,
             becoming,

@@ -9,7 +9,9 @@ use meerkat_protocols::{
     time::Now,
 };
 
-use super::{AVOID_MS, Facts, Fetch, Keys, MAX_FETCHES, MAX_HURT, MOST, Part, RATE_S, Step, TELL_MS, Told, Want, Wanted, Word};
+use super::{
+    AVOID_MS, Facts, Fetch, Keys, MAX_FETCHES, MAX_HURT, MOST, Part, RATE_S, Step, TELL_MS, Told, Want, Wanted, Word,
+};
 
 /// Links that are remembered until a head vouches for them: with 64 entries to a head it is one of them at most.
 const MAX_UNVOUCHED: usize = 8_192;
@@ -170,7 +172,9 @@ impl<R> Facts<R> {
         }
         let head = part.head.as_ref().and_then(|signed| self.checked(keys, log, signed));
         match follow(log, &mut mark, &part.entries, head.as_ref()) {
-            Some(links) => self.keep(now, log, mark, links, Received { log, from, restart, entries: part.entries, head }),
+            Some(links) => {
+                self.keep(now, log, mark, links, Received { log, from, restart, entries: part.entries, head })
+            }
             None => {
                 self.avoid.insert((fetch.from, log), now.mono_ms + 10 * AVOID_MS);
                 self.forged(log, fetch.from);
@@ -184,7 +188,8 @@ impl<R> Facts<R> {
     }
 
     fn keep(&mut self, now: Now, log: LogId, mark: LogMark, links: Vec<(Seq, Link)>, mut received: Received) {
-        received.head = received.head.filter(|(head, _)| mark.verified == head.next() && mark.verified_link == head.link());
+        received.head =
+            received.head.filter(|(head, _)| mark.verified == head.next() && mark.verified_link == head.link());
         let second = now.mono_ms / 1_000;
         self.came.retain(|(at, _)| *at + RATE_S >= second);
         self.came.push((second, received.entries.len() as u64));

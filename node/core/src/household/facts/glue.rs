@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ed25519_dalek::VerifyingKey;
 use meerkat_protocols::{
     batch::Write,
     facts::{Fact, LogId, LogMark, SignedHead},
-    home::{Genesis, HomeId, NodeNumber},
+    home::{HomeId, NodeNumber},
     household::Channel,
     mesh::RequestRef,
     roster::Roster,
@@ -42,19 +41,18 @@ impl FactsEnd {
 }
 
 /// The roster knows the keys of all nodes that there ever were.
-struct OfRoster<'a>(&'a Roster, &'a Genesis);
+struct OfRoster<'a>(&'a Roster);
 
 impl Keys for OfRoster<'_> {
-    fn key_of(&self, node: NodeNumber) -> Option<VerifyingKey> {
+    fn key_of(&self, node: NodeNumber) -> Option<[u8; 32]> {
         let removed = || self.0.removed().find(|member| member.number == node);
-        let member = self.0.member(node).or_else(removed)?;
-        VerifyingKey::from_bytes(&member.statement).ok()
+        self.0.member(node).or_else(removed).map(|member| member.statement)
     }
 }
 
 macro_rules! keys {
     ($node:expr) => {
-        &OfRoster($node.household.roster(), &$node.identity.genesis)
+        &OfRoster(&$node.household.roster)
     };
 }
 

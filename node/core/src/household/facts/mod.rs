@@ -12,7 +12,6 @@ mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ed25519_dalek::VerifyingKey;
 use meerkat_protocols::{
     batch::Write,
     facts::{Entry, Head, LogChange, LogId, LogMark, Seq, SignedHead},
@@ -20,6 +19,7 @@ use meerkat_protocols::{
     time::Now,
 };
 
+pub(crate) use glue::FactsEnd;
 pub(crate) use wire::Word;
 use wire::{MAX_ENTRIES, PART_BYTES, Part, Told, Wanted};
 
@@ -104,7 +104,7 @@ pub(crate) enum Step<R> {
 /// Who may have logs, and how their heads are checked.
 pub(crate) trait Keys {
     /// The statement key of a node of this home, also of one that was removed.
-    fn key_of(&self, node: NodeNumber) -> Option<VerifyingKey>;
+    fn key_of(&self, node: NodeNumber) -> Option<[u8; 32]>;
 }
 
 /// What a read is for.
@@ -380,7 +380,10 @@ impl<R> Facts<R> {
             if log.node != self.own && !settled && self.logs.contains_key(&log) {
                 continue;
             }
-            let news = self.logs.get(&log).is_none_or(|old| (old.next, &old.head, old.low) != (mark.next, &mark.head, mark.low));
+            let news = self
+                .logs
+                .get(&log)
+                .is_none_or(|old| (old.next, &old.head, old.low) != (mark.next, &mark.head, mark.low));
             let known = self.logs.get(&log).map(|old| (old.next, old.verified));
             if news || known.is_some_and(|known| known != (mark.next, mark.verified)) {
                 self.say(now, log);

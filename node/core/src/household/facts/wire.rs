@@ -111,7 +111,8 @@ mod tests {
         assert_eq!(Word::decode(&good.encode()), Some(good));
         let large = Body::Whole(vec![0; MAX_ENTRY_BYTES + 1].into());
         let many: Vec<u64> = (3..2_000).collect();
-        for bad in [part(&[4, 4], &gone), part(&[5, 4], &gone), part(&[2], &gone), part(&[3], &large), part(&many, &gone)]
+        for bad in
+            [part(&[4, 4], &gone), part(&[5, 4], &gone), part(&[2], &gone), part(&[3], &large), part(&many, &gone)]
         {
             assert_eq!(Word::decode(&bad.encode()), None);
         }
