@@ -3,7 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use meerkat_protocols::statement::{Body, MAX_STATEMENT_BYTES, Read, Sealed};
+use meerkat_protocols::{
+    roster::Share,
+    statement::{Body, MAX_STATEMENT_BYTES, Read, Sealed},
+};
 use serde_bytes::ByteBuf;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -13,6 +16,10 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(statement.slot < statement.kind().slots_per_day());
     if let Body::Vouch(genesis) = statement.body {
         assert!(genesis.key().is_some(), "a vouch for a home that nobody can check");
+    }
+    if let Body::Delegation(delegation) = statement.body {
+        assert!(delegation.verifying().is_some(), "a node that nobody can check");
+        assert!(Share::WHOLE.holds(delegation.share), "more slots than there are");
     }
     assert_eq!(sealed.id(), Sealed(ByteBuf::from(bytes.to_vec())).id());
 });

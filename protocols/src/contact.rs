@@ -1,28 +1,32 @@
 //! Contacts: what a node of a neighbour's home says of itself, so that its neighbours find it, know what it can do and
 //! can write to it.
 //!
-//! A record is a CBOR array followed by 64 bytes of Ed25519 signature by the home's statement key. It names home and
+//! A record is a CBOR array followed by 64 bytes of Ed25519 signature by the node's statement key, to which the delegations
+//! in it lead from the home's. It names home and
 //! network peer in one breath, which nothing else does: it is told to neighbours only, never gossiped.
 
 use std::fmt;
 
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::{
     cbor,
+    delegation::Chain,
     home::{Genesis, HomeId, NodeNumber},
     mesh::Peer,
     signed,
 };
 
 const SIGN_DOMAIN: &[u8] = b"meerkat 2026-11 node record\0";
+/// The version of a home's first node's record, and that of a further node's, which carries its chain.
 const VERSION: u8 = 1;
+const FURTHER_VERSION: u8 = 2;
 
-/// The longest record, in bytes: seven addresses of 160 and sixteen capabilities of 24 make 1,504, keys, lengths and the
-/// signature 260.
-pub const MAX_RECORD_BYTES: usize = 1_800;
+/// The longest record, in bytes: seven addresses of 160 and sixteen capabilities of 24 make 1,504, four delegations 568,
+/// keys, lengths and the signature 260.
+pub const MAX_RECORD_BYTES: usize = 2_400;
 /// Addresses of a node: two networks, each by TCP and by QUIC.
 pub const MAX_ADDRESSES: usize = 4;
 /// Relays through which a node is reached: one may be away and one be restarted.
@@ -101,6 +105,8 @@ pub struct NodeRecord {
     pub genesis: Genesis,
     /// Its number in the home.
     pub node: NodeNumber,
+    /// The delegations that name it; none for a home's first node.
+    pub chain: Chain,
     /// What it is and can do.
     pub about: About,
     /// Multiaddresses at which it can be called, the best first, without its peer id.
@@ -113,6 +119,21 @@ pub struct NodeRecord {
 
 #[derive(Serialize, Deserialize)]
 struct Wire(u8, Genesis, NodeNumber, Peer, SealKey, Platform, String, Vec<String>, Vec<String>, Vec<String>, u64);
+#[derive(Serialize, Deserialize)]
+struct FurtherWire(
+    u8,
+    Genesis,
+    NodeNumber,
+    Peer,
+    SealKey,
+    Platform,
+    String,
+    Vec<String>,
+    Vec<String>,
+    Vec<String>,
+    u64,
+    Chain,
+);
 
 /// Why bytes are no record of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -129,7 +150,7 @@ pub enum NotARecord {
     /// A text or list in it is longer than it may be, or holds what it may not.
     #[error("a field is out of its range")]
     Range,
-    /// The home it names did not sign it.
+    /// No node of the home it names signed it.
     #[error("not signed by the home it names")]
     Forged,
 }
@@ -146,14 +167,44 @@ impl NodeRecord {
         self.genesis.home()
     }
 
-    /// Signs the record with the home's statement key.
+    /// Signs the record with the node's statement key.
     #[must_use]
     pub fn sign(&self, key: &SigningKey) -> SignedRecord {
-        let Self { genesis, node, about, addresses, relays, sequence } = self.clone();
-        let About { peer, seal_key, platform, version, capabilities } = about;
-        let wire =
-            Wire(VERSION, genesis, node, peer, seal_key, platform, version, capabilities, addresses, relays, sequence);
-        SignedRecord(ByteBuf::from(signed::sign(SIGN_DOMAIN, cbor::encode(&wire), key)))
+        let Self { genesis, node, chain, about, addresses, relays, sequence } = self.clone();
+        let About { peer, seal_key, platform, version: v, capabilities } = about;
+        let said = if chain.0.is_empty() {
+            let first = VERSION;
+            cbor::encode(&Wire(
+                first,
+                genesis,
+                node,
+                peer,
+                seal_key,
+                platform,
+                v,
+                capabilities,
+                addresses,
+                relays,
+                sequence,
+            ))
+        } else {
+            let further = FURTHER_VERSION;
+            cbor::encode(&FurtherWire(
+                further,
+                genesis,
+                node,
+                peer,
+                seal_key,
+                platform,
+                v,
+                capabilities,
+                addresses,
+                relays,
+                sequence,
+                chain,
+            ))
+        };
+        SignedRecord(ByteBuf::from(signed::sign(SIGN_DOMAIN, said, key)))
     }
 
     fn in_range(&self) -> bool {
@@ -175,7 +226,8 @@ pub fn is_address(text: &str) -> bool {
 }
 
 impl SignedRecord {
-    /// Reads the record and checks that its home signed it: the two are one step, so that nobody uses one unchecked.
+    /// Reads the record and checks that the node it names signed it, which its home named: that is one step, so that nobody
+    /// uses a record unchecked. Whether the home has taken the node back since is another question.
     ///
     /// # Errors
     /// [`NotARecord`].
@@ -183,18 +235,36 @@ impl SignedRecord {
         if self.0.len() > MAX_RECORD_BYTES {
             return Err(NotARecord::TooLong);
         }
-        if signed::is_newer(&self.0, VERSION) {
+        if signed::is_newer(&self.0, FURTHER_VERSION) {
             return Err(NotARecord::Newer);
         }
         let said = signed::said(&self.0).ok_or(NotARecord::Encoding)?;
-        let wire: Wire = cbor::decode_strict(said).map_err(|_| NotARecord::Encoding)?;
-        let Wire(version, genesis, node, peer, seal_key, platform, program, capabilities, addresses, relays, sequence) =
-            wire;
-        let about = About { peer, seal_key, platform, version: program, capabilities };
-        let record = NodeRecord { genesis, node, about, addresses, relays, sequence };
-        let key = record.genesis.key().filter(|_| version == VERSION && record.in_range()).ok_or(NotARecord::Range)?;
+        let record = read(said)?;
+        record.genesis.key().filter(|_| record.in_range()).ok_or(NotARecord::Range)?;
+        let key = record.chain.key(&record.genesis, record.node).ok_or(NotARecord::Forged)?;
         if signed::holds(SIGN_DOMAIN, &self.0, &key) { Ok(record) } else { Err(NotARecord::Forged) }
     }
+}
+
+fn read(said: &[u8]) -> Result<NodeRecord, NotARecord> {
+    let encoding = |_| NotARecord::Encoding;
+    let (wire, chain) = if said.get(1) == Some(&FURTHER_VERSION) {
+        let further: FurtherWire = cbor::decode_strict(said).map_err(encoding)?;
+        let FurtherWire(v, genesis, node, peer, seal, platform, program, capabilities, addresses, relays, n, chain) =
+            further;
+        (Wire(v, genesis, node, peer, seal, platform, program, capabilities, addresses, relays, n), chain)
+    } else {
+        let first: Wire = cbor::decode_strict(said).map_err(encoding)?;
+        (first, Chain::default())
+    };
+    let Wire(version, genesis, node, peer, seal_key, platform, program, capabilities, addresses, relays, sequence) =
+        wire;
+    // One form for each: the first version without a chain, the second with one.
+    if version != if chain.0.is_empty() { VERSION } else { FURTHER_VERSION } {
+        return Err(NotARecord::Range);
+    }
+    let about = About { peer, seal_key, platform, version: program, capabilities };
+    Ok(NodeRecord { genesis, node, chain, about, addresses, relays, sequence })
 }
 
 /// A node of a neighbour's home whose record we checked.
@@ -236,7 +306,7 @@ pub const TAG_BYTES: usize = 16;
 
 /// A secret of two homes that neither had to tell the other: by it their nodes know each other among strangers.
 ///
-/// It is the Diffie-Hellman secret of the two statement keys on Curve25519 (RFC 7748, 6.1; the Edwards keys are mapped as
+/// Each two of their nodes have one. It is the Diffie-Hellman secret of the two statement keys on Curve25519 (RFC 7748, 6.1; the Edwards keys are mapped as
 /// in RFC 7748, 4.1), hashed under a domain of its own. Using one key pair to sign and to agree is sound for this pair of
 /// schemes (Degabriele and others, "On the Joint Security of Encryption and Signature in EMV", 2012); nothing is
 /// encrypted with it.
@@ -250,11 +320,11 @@ impl fmt::Debug for Tie {
 }
 
 impl Tie {
-    /// The tie between the home that signs with `key` and another; `None` if the other's key is none.
+    /// The tie between the node of a home that signs with `key` and one of another home; `None` if the other's key is none.
     #[must_use]
-    pub fn between(key: &SigningKey, other: &Genesis) -> Option<Self> {
-        let secret = (other.key()?.to_montgomery() * key.to_scalar()).to_bytes();
-        let (own, other) = (Genesis::new(&key.verifying_key()).home(), other.home());
+    pub fn between(key: &SigningKey, own: HomeId, (other, theirs): (HomeId, &[u8; 32])) -> Option<Self> {
+        let theirs = VerifyingKey::from_bytes(theirs).ok().filter(|theirs| !theirs.is_weak())?;
+        let secret = (theirs.to_montgomery() * key.to_scalar()).to_bytes();
         let (low, high) = (own.min(other), own.max(other));
         Some(Self(blake3::derive_key(TIE_DOMAIN, &[&secret[..], &low.0, &high.0].concat())))
     }
@@ -272,6 +342,12 @@ impl Tie {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        delegation::Delegation,
+        roster::Share,
+        statement::{Body, Statement},
+        time::Day,
+    };
     use proptest::prelude::*;
 
     fn key(seed: u8) -> SigningKey {
@@ -282,10 +358,32 @@ mod tests {
         Genesis::new(&key(seed).verifying_key())
     }
 
+    /// What names a node that signs with key 5.
+    fn chain(node: u8) -> Chain {
+        let said = Delegation { node: NodeNumber(node), key: key(5).verifying_key().to_bytes(), share: Share::WHOLE };
+        let body = Body::Delegation(said);
+        let statement = Statement { home: genesis(1).home(), node: NodeNumber(0), day: Day(20_770), slot: 0, body };
+        Chain(if node == 0 { vec![] } else { vec![statement.sign(&key(1))] })
+    }
+
+    #[test]
+    fn a_further_nodes_record_is_its_own_word_and_carries_who_named_it() {
+        let further = NodeRecord { node: NodeNumber(7), chain: chain(7), ..record() };
+        let signed = further.sign(&key(5));
+        assert_eq!(signed.open(), Ok(further.clone()));
+        assert_eq!(signed.0.len(), 369);
+        assert_eq!(further.sign(&key(1)).open(), Err(NotARecord::Forged), "the first node does not speak for it");
+        let unnamed = NodeRecord { chain: Chain::default(), ..further.clone() };
+        assert_eq!(unnamed.sign(&key(5)).open(), Err(NotARecord::Forged));
+        let other = NodeRecord { node: NodeNumber(8), ..further };
+        assert_eq!(other.sign(&key(5)).open(), Err(NotARecord::Forged), "the chain leads to another number");
+    }
+
     fn record() -> NodeRecord {
         NodeRecord {
             genesis: genesis(1),
             node: NodeNumber(0),
+            chain: Chain::default(),
             about: About {
                 peer: Peer([2; 32]),
                 seal_key: SealKey([3; 32]),
@@ -335,16 +433,22 @@ mod tests {
         let huge = SignedRecord(ByteBuf::from(vec![0; MAX_RECORD_BYTES + 1]));
         assert_eq!(huge.open(), Err(NotARecord::TooLong));
         let mut newer = record().sign(&key(1));
-        newer.0[1] = 2;
+        newer.0[1] = 3;
         assert_eq!(newer.open(), Err(NotARecord::Newer));
+        let mut chainless = record().sign(&key(1));
+        chainless.0[1] = 2;
+        assert_eq!(chainless.open(), Err(NotARecord::Encoding));
     }
 
     #[test]
     fn both_homes_find_the_same_tie_and_nobody_else_does() {
-        let tie = Tie::between(&key(1), &genesis(2)).expect("a key");
-        assert_eq!(Some(tie), Tie::between(&key(2), &genesis(1)));
-        assert_ne!(Some(tie), Tie::between(&key(3), &genesis(1)));
-        assert_ne!(Some(tie), Tie::between(&key(1), &genesis(3)));
+        let public = |seed| key(seed).verifying_key().to_bytes();
+        let (one, other) = (genesis(1).home(), genesis(2).home());
+        let tie = Tie::between(&key(1), one, (other, &public(2))).expect("a key");
+        assert_eq!(Some(tie), Tie::between(&key(2), other, (one, &public(1))));
+        assert_ne!(Some(tie), Tie::between(&key(3), other, (one, &public(1))), "another node of the home");
+        assert_ne!(Some(tie), Tie::between(&key(1), one, (genesis(3).home(), &public(2))));
+        assert_eq!(Tie::between(&key(1), one, (other, &[0; 32])), None);
         let (one, other) = (Peer([1; 32]), Peer([2; 32]));
         assert_ne!(tie.tag(one, other), tie.tag(other, one));
         assert_eq!(format!("{tie:?}"), "Tie(…)");
@@ -367,10 +471,11 @@ mod tests {
         fn a_record_reads_back_as_it_was_said(sequence: u64, node: u8, platform: u8, text in "/[!-~]{0,159}") {
             let mut said = record();
             said.sequence = sequence;
-            said.node = NodeNumber(node);
+            let signer = if node == 0 { key(1) } else { key(5) };
+            (said.node, said.chain) = (NodeNumber(node), chain(node));
             said.about.platform = Platform(platform);
             said.relays = vec![text];
-            prop_assert_eq!(said.sign(&key(1)).open(), Ok(said));
+            prop_assert_eq!(said.sign(&signer).open(), Ok(said));
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod batch;
 pub mod cbor;
 pub mod chance;
 pub mod contact;
+pub mod delegation;
 pub mod enrolment;
 pub mod facts;
 pub mod fourwords;

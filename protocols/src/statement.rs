@@ -13,6 +13,7 @@ use serde_bytes::ByteBuf;
 
 use crate::{
     cbor,
+    delegation::Delegation,
     home::{Genesis, HomeId, NodeNumber},
     number::E164,
     time::Day,
@@ -24,7 +25,7 @@ const SIGN_DOMAIN: &[u8] = b"meerkat 2026-11 statement\0";
 const ID_DOMAIN: &str = "meerkat 2026-11 statement id";
 /// The version written and understood.
 const VERSION: u8 = 1;
-/// The longest statement, in bytes: a vouch has 142, a report 113.
+/// The longest statement, in bytes: a vouch has 142, a delegation at most 140, a report 113.
 pub const MAX_STATEMENT_BYTES: usize = 256;
 /// Bytes of an Ed25519 signature.
 const SIGNATURE_BYTES: usize = 64;
@@ -44,24 +45,28 @@ pub enum Kind {
     Vouch = 2,
     /// An earlier statement of the same home is taken back.
     Retraction = 3,
+    /// A further node speaks for the home.
+    Delegation = 4,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Report, Self::Vouch, Self::Retraction];
+    pub const ALL: [Self; 4] = [Self::Report, Self::Vouch, Self::Retraction, Self::Delegation];
 
     fn from_u8(n: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|k| *k as u8 == n)
     }
 
     /// How many statements of this kind a home may make in one day. Twenty reports are more than a household gets calls;
-    /// a vouch is spent face to face, at most twelve in all; what can be said can be taken back.
+    /// a vouch is spent face to face, at most twelve in all; what can be said can be taken back; a home's nodes are at most
+    /// twenty, each named twice a year.
     #[must_use]
     pub fn slots_per_day(self) -> u8 {
         match self {
             Self::Report => 20,
             Self::Vouch => 12,
             Self::Retraction => 32,
+            Self::Delegation => 16,
         }
     }
 }
@@ -155,6 +160,8 @@ pub enum Body {
         /// Its slot.
         slot: u8,
     },
+    /// Names a further node of the home.
+    Delegation(Delegation),
 }
 
 impl Body {
@@ -165,6 +172,7 @@ impl Body {
             Self::Report { .. } => Kind::Report,
             Self::Vouch(_) => Kind::Vouch,
             Self::Retraction { .. } => Kind::Retraction,
+            Self::Delegation(_) => Kind::Delegation,
         }
     }
 }
@@ -276,6 +284,7 @@ impl Statement {
             }
             Body::Vouch(genesis) => cbor::encode(&VouchWire(*genesis)),
             Body::Retraction { kind, day, slot } => cbor::encode(&RetractionWire(*kind as u8, *day, *slot)),
+            Body::Delegation(delegation) => delegation.encode(),
         };
         cbor::encode(&Wire(VERSION, self.kind() as u8, self.home, self.node, self.day, self.slot, ByteBuf::from(body)))
     }
@@ -352,6 +361,10 @@ fn read_body(kind: Kind, body: &[u8]) -> Result<Body, Malformed> {
                 return Err(Malformed::Range);
             }
             Ok(Body::Retraction { kind, day, slot })
+        }
+        Kind::Delegation => {
+            let delegation = Delegation::decode(body).ok_or(Malformed::Encoding)?;
+            delegation.map(Body::Delegation).ok_or(Malformed::Range)
         }
     }
 }

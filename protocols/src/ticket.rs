@@ -13,6 +13,7 @@ use serde_bytes::ByteBuf;
 use crate::{
     address, cbor,
     contact::{MAX_ADDRESSES, MAX_RELAYS},
+    delegation::Chain,
     home::{Genesis, HomeId, NodeNumber},
     mesh::Peer,
     signed,
@@ -21,15 +22,17 @@ use crate::{
 const SIGN_DOMAIN: &[u8] = b"meerkat 2026-11 ticket\0";
 const ID_DOMAIN: &str = "meerkat 2026-11 ticket id";
 const KEY_DOMAIN: &str = "meerkat 2026-11 ticket key";
+/// The version of a ticket of a home's first node, and that of a further node's, which carries its chain.
 const VERSION: u8 = 1;
+const FURTHER_VERSION: u8 = 2;
 /// What a ticket's text begins with. In capitals all of it is in the alphabet of alphanumeric QR codes (ISO/IEC 18004,
 /// 7.4.4), which takes 5.5 bits for each letter.
 const SCHEME: &str = "meerkat:";
-/// The longest ticket: seven addresses as text of 160 bytes, keys, signature and lengths. With two addresses by IPv4 it
-/// has 178.
-pub const MAX_TICKET_BYTES: usize = 1_320;
+/// The longest ticket: seven addresses as text of 160 bytes, four delegations, keys, signature and lengths. With two
+/// addresses by IPv4 it has 178, and one of a further node 314.
+pub const MAX_TICKET_BYTES: usize = 1_900;
 /// Its text: eight letters for each five bytes, and some white space around.
-pub const MAX_TICKET_TEXT_BYTES: usize = 2_200;
+pub const MAX_TICKET_TEXT_BYTES: usize = 3_200;
 
 /// The one-use secret of a ticket: 128 bits.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +85,8 @@ pub struct Ticket {
     pub genesis: Genesis,
     /// Which node of it.
     pub node: NodeNumber,
+    /// The delegations that name it; none for a home's first node.
+    pub chain: Chain,
     /// Its network peer: a connection to any other is none to the inviter.
     pub peer: Peer,
     /// Where it can be called, the best first.
@@ -98,6 +103,8 @@ pub struct Ticket {
 
 #[derive(Serialize, Deserialize)]
 struct Wire(u8, Genesis, NodeNumber, Peer, Vec<ByteBuf>, Vec<ByteBuf>, Secret, u64, bool);
+#[derive(Serialize, Deserialize)]
+struct FurtherWire(u8, Genesis, NodeNumber, Peer, Vec<ByteBuf>, Vec<ByteBuf>, Secret, u64, bool, Chain);
 
 /// Why a text is no ticket that can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -149,22 +156,19 @@ impl Ticket {
         self.genesis.home()
     }
 
-    /// Signs the ticket with the home's statement key.
+    /// Signs the ticket with the node's statement key.
     #[must_use]
     pub fn sign(&self, key: &SigningKey) -> SignedTicket {
         let packed = |all: &[String]| all.iter().map(|text| ByteBuf::from(address::pack(text))).collect();
-        let wire = Wire(
-            VERSION,
-            self.genesis,
-            self.node,
-            self.peer,
-            packed(&self.addresses),
-            packed(&self.relays),
-            self.secret,
-            self.expires.unwrap_or(0),
-            self.vouches,
-        );
-        SignedTicket(ByteBuf::from(signed::sign(SIGN_DOMAIN, cbor::encode(&wire), key)))
+        let Self { genesis, node, peer, secret, vouches, .. } = *self;
+        let (at, relays, expires) = (packed(&self.addresses), packed(&self.relays), self.expires.unwrap_or(0));
+        let said = if self.chain.0.is_empty() {
+            cbor::encode(&Wire(VERSION, genesis, node, peer, at, relays, secret, expires, vouches))
+        } else {
+            let (v, chain) = (FURTHER_VERSION, self.chain.clone());
+            cbor::encode(&FurtherWire(v, genesis, node, peer, at, relays, secret, expires, vouches, chain))
+        };
+        SignedTicket(ByteBuf::from(signed::sign(SIGN_DOMAIN, said, key)))
     }
 }
 
@@ -178,7 +182,7 @@ impl SignedTicket {
         TicketId(id)
     }
 
-    /// Reads the ticket and checks that its home signed it.
+    /// Reads the ticket and checks that the node it names signed it, which its home named.
     ///
     /// # Errors
     /// [`NotATicket`].
@@ -186,20 +190,32 @@ impl SignedTicket {
         if self.0.len() > MAX_TICKET_BYTES {
             return Err(NotATicket::TooLong);
         }
-        if signed::is_newer(&self.0, VERSION) {
+        if signed::is_newer(&self.0, FURTHER_VERSION) {
             return Err(NotATicket::Newer);
         }
         let said = signed::said(&self.0).ok_or(NotATicket::Damaged)?;
-        let Wire(version, genesis, node, peer, addresses, relays, secret, expires, vouches) =
-            cbor::decode_strict(said).map_err(|_| NotATicket::Damaged)?;
-        let key = genesis.key().filter(|_| version == VERSION).ok_or(NotATicket::Damaged)?;
+        let (wire, chain) = read(said).ok_or(NotATicket::Damaged)?;
+        let Wire(_, genesis, node, peer, addresses, relays, secret, expires, vouches) = wire;
+        let key = chain.key(&genesis, node).ok_or(NotATicket::Damaged)?;
         if !signed::holds(SIGN_DOMAIN, &self.0, &key) {
             return Err(NotATicket::Damaged);
         }
         let expires = (expires != 0).then_some(expires);
         let (addresses, relays) = (unpacked(&addresses, MAX_ADDRESSES)?, unpacked(&relays, MAX_RELAYS)?);
-        Ok(Ticket { genesis, node, peer, addresses, relays, secret, expires, vouches })
+        Ok(Ticket { genesis, node, chain, peer, addresses, relays, secret, expires, vouches })
     }
+}
+
+/// One form for each: the first version without a chain, the second with one.
+fn read(said: &[u8]) -> Option<(Wire, Chain)> {
+    if said.get(1) != Some(&FURTHER_VERSION) {
+        let first: Wire = cbor::decode_strict(said).ok()?;
+        return (first.0 == VERSION).then_some((first, Chain::default()));
+    }
+    let FurtherWire(v, genesis, node, peer, at, relays, secret, expires, vouches, chain) =
+        cbor::decode_strict(said).ok()?;
+    let wire = Wire(v, genesis, node, peer, at, relays, secret, expires, vouches);
+    (v == FURTHER_VERSION && !chain.0.is_empty()).then_some((wire, chain))
 }
 
 fn unpacked(packed: &[ByteBuf], most: usize) -> Result<Vec<String>, NotATicket> {
@@ -250,6 +266,7 @@ mod tests {
         Ticket {
             genesis: Genesis::new(&key(1).verifying_key()),
             node: NodeNumber(0),
+            chain: Chain::default(),
             peer: Peer([2; 32]),
             addresses: vec!["/ip4/192.168.1.7/udp/4787/quic-v1".into(), "/ip4/203.0.113.9/udp/4787/quic-v1".into()],
             relays: vec![],
@@ -311,12 +328,12 @@ mod tests {
         assert_eq!(read("meerkät:x"), Err(NotATicket::Scheme));
         assert_eq!(read(&text[..text.len() - 8]), Err(NotATicket::Damaged));
         assert_eq!(read(SCHEME), Err(NotATicket::Damaged));
-        assert_eq!(read(&format!("{SCHEME}{}", "a".repeat(3_000))), Err(NotATicket::TooLong));
+        assert_eq!(read(&format!("{SCHEME}{}", "a".repeat(4_000))), Err(NotATicket::TooLong));
         assert_eq!(ticket().sign(&key(2)).open(), Err(NotATicket::Damaged), "signed by another home");
         let many = Ticket { addresses: vec!["/ip4/1.2.3.4/tcp/1".into(); 5], ..ticket() };
         assert_eq!(many.sign(&key(1)).open(), Err(NotATicket::Damaged));
         let mut newer = ticket().sign(&key(1));
-        newer.0[1] = 2;
+        newer.0[1] = 3;
         assert_eq!(newer.open(), Err(NotATicket::Newer));
         assert_eq!(SignedTicket(ByteBuf::from(vec![0; MAX_TICKET_BYTES + 1])).open(), Err(NotATicket::TooLong));
     }

@@ -140,6 +140,8 @@ impl From<Refusal> for Problem {
             | Refusal::NoSuchInvite
             | Refusal::NoSuchMeeting => (StatusCode::NOT_FOUND, None),
             Refusal::NoSlotLeft(_)
+            | Refusal::NotThisNode(_)
+            | Refusal::NotNamedYet
             | Refusal::TooManyVouches(_)
             | Refusal::AlreadyVouched
             | Refusal::VouchesHeldBack(_)
@@ -199,6 +201,8 @@ mod tests {
         let all = [
             (Refusal::NotANumber("x".into()), 422),
             (Refusal::NoSlotLeft(20), 409),
+            (Refusal::NotThisNode(meerkat_protocols::home::NodeNumber(0)), 409),
+            (Refusal::NotNamedYet, 409),
             (Refusal::NothingToRetract, 404),
             (Refusal::TooManyVouches(12), 409),
             (Refusal::AlreadyVouched, 409),

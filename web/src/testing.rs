@@ -393,6 +393,7 @@ pub(crate) fn invite(name: String, vouches: bool) -> InviteState {
     let ticket = Ticket {
         genesis: Genesis::new(&key.verifying_key()),
         node: NodeNumber(0),
+        chain: meerkat_protocols::delegation::Chain::default(),
         peer: Peer([8; 32]),
         addresses: vec!["/ip4/192.168.1.7/udp/4787/quic-v1".into()],
         relays: vec![],

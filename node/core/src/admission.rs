@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use meerkat_protocols::{
-    home::{Genesis, HomeId},
+    home::{HomeId, NodeNumber},
     mesh::{Peer, Validation},
     statement::{Kind, LIFETIME_DAYS, MAX_DAYS_AHEAD, Malformed, Read, Sealed, Statement},
     time::Day,
 };
 
-use crate::{evidence::Evidence, vouches::Reach};
+use crate::{
+    evidence::{Evidence, Speaks},
+    vouches::Reach,
+};
 
 /// Why a statement was ignored: it is not for us, or not now, and nobody is to blame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -29,14 +32,27 @@ pub enum Ignored {
     /// No chain of vouches leads to the home that made it: kept aside for when one does.
     #[error("from a home out of reach")]
     OutOfReach,
-    /// It speaks in this home's own name, but not through this node.
+    /// It speaks in this node's own name, but this node did not say it.
     #[error("in our own name")]
     Own,
+    /// No delegation of its home names the node that signed it: kept aside for when one does.
+    #[error("from a node that its home has not named yet")]
+    Unnamed,
+    /// The delegation of the node that signed it was taken back before.
+    #[error("from a node that speaks for its home no more")]
+    Silenced,
+    /// The slot belongs to another node of its home.
+    #[error("in a slot that is not its node's")]
+    NotItsSlot,
+    /// The key under which its home named the node did not sign it. Homes that contradict themselves name one node twice, so
+    /// who passes it on may have it from an honest neighbour.
+    #[error("not signed with the key under which its node is known here")]
+    OtherKey,
     /// The home has filled the slot twice already and counts for nothing.
     #[error("from a home that contradicts itself")]
     Surplus,
-    /// The home has made as many later reports as count.
-    #[error("older than all of its home's reports that count")]
+    /// The home has said as much that is later and counts, or another of its nodes has the slot.
+    #[error("older than all of its home's words that count")]
     Excess,
     /// More comes than can be checked.
     #[error("too much at once")]
@@ -69,6 +85,12 @@ pub enum Admission {
 }
 
 impl Admission {
+    /// What is said of a statement whose signature does not hold. The key of a home's first node is its name; of further
+    /// nodes others may know another.
+    pub(crate) fn of_forged(node: NodeNumber) -> Self {
+        if node == NodeNumber(0) { Self::Reject(Rejected::Forged) } else { Self::Ignore(Ignored::OtherKey) }
+    }
+
     /// What the network is told.
     #[must_use]
     pub fn validation(self) -> Validation {
@@ -83,10 +105,10 @@ impl Admission {
 /// What can be said before the signature is checked.
 #[derive(Debug)]
 pub(crate) enum Examined {
-    /// Check the signature against the key of this genesis.
-    Check(Statement, Genesis),
-    /// Keep it aside: the home cannot be reached.
-    Hold(HomeId, Day),
+    /// Check the signature against this key.
+    Check(Statement, [u8; 32]),
+    /// Keep it aside: the home cannot be reached, or the node is not known.
+    Hold(Statement, Ignored),
     /// The answer stands.
     Settled(Admission),
 }
@@ -95,7 +117,7 @@ pub(crate) enum Examined {
 pub(crate) struct Known<'a> {
     pub(crate) evidence: &'a Evidence,
     pub(crate) reach: &'a Reach,
-    pub(crate) own: HomeId,
+    pub(crate) own: (HomeId, NodeNumber),
     /// The wall clock's day, if set.
     pub(crate) today: Option<Day>,
     /// The day by which things expire, if two sources agree on one.
@@ -122,7 +144,7 @@ impl Known<'_> {
         if self.evidence.knows(&statement, sealed.id()) {
             return settled(Admission::Ignore(Ignored::Known));
         }
-        if statement.home == self.own {
+        if (statement.home, statement.node) == self.own {
             return settled(Admission::Ignore(Ignored::Own));
         }
         let reached = self.evidence.find(statement.home).filter(|no| self.reach.reaches(*no));
@@ -130,9 +152,13 @@ impl Known<'_> {
         if statement.kind() == Kind::Report && reached.is_some_and(excess) {
             return settled(Admission::Ignore(Ignored::Excess));
         }
-        match reached.and_then(|no| self.evidence.genesis(no)) {
-            Some(genesis) => Examined::Check(statement, *genesis),
-            None => Examined::Hold(statement.home, statement.day),
+        match reached.map(|_| self.evidence.speaks(&statement)) {
+            Some(Speaks::Key(key)) => Examined::Check(statement, key),
+            // It is not the fault of who passes it on: another delegation may be known there, and may still come here.
+            Some(Speaks::Silent) => Examined::Hold(statement, Ignored::Silenced),
+            Some(Speaks::Outside) => Examined::Hold(statement, Ignored::NotItsSlot),
+            Some(Speaks::Unknown) => Examined::Hold(statement, Ignored::Unnamed),
+            None => Examined::Hold(statement, Ignored::OutOfReach),
         }
     }
 }
@@ -188,12 +214,12 @@ impl Held {
     }
 
     /// Takes out what is held of a home.
-    pub(crate) fn release(&mut self, home: HomeId) -> Vec<Sealed> {
+    pub(crate) fn release(&mut self, home: HomeId) -> Vec<(Peer, Sealed)> {
         let list = self.by_home.remove(&home).unwrap_or_default();
         list.into_iter()
             .map(|aside| {
                 self.give_back(aside.from);
-                aside.sealed
+                (aside.from, aside.sealed)
             })
             .collect()
     }

@@ -10,7 +10,7 @@ use meerkat_reconcile::SetId;
 use serde_bytes::ByteBuf;
 
 use crate::{
-    admission::{Admission, Examined, Ignored, Rejected},
+    admission::{Admission, Examined, Ignored},
     exchanges::{ExchangeNews, Notice, Taken, Unwanted, set_of},
     input::JobId,
     node::Node,
@@ -33,9 +33,9 @@ pub(crate) struct Arrival {
     forged: bool,
     declined: Vec<Unwanted>,
     /// Their signatures are being checked.
-    checking: Vec<(Sealed, Statement)>,
-    /// Of homes that no vouch leads to, unless one comes in this very frame.
-    aside: Vec<Sealed>,
+    checking: Vec<(Sealed, Statement, [u8; 32])>,
+    /// Of homes that no vouch leads to, and of nodes that their home has not named, unless that comes in this very frame.
+    aside: Vec<(Sealed, Ignored)>,
 }
 
 /// How much was gossiped on in this minute.
@@ -85,10 +85,10 @@ impl Node {
         for sealed in bodies {
             match self.known(now).examine(&sealed) {
                 Examined::Settled(admission) => self.settle(&mut arrival, &sealed, admission),
-                Examined::Hold(..) => arrival.aside.push(sealed),
-                Examined::Check(statement, genesis) => {
-                    job.push((sealed.clone(), genesis));
-                    arrival.checking.push((sealed, statement));
+                Examined::Hold(_, why) => arrival.aside.push((sealed, why)),
+                Examined::Check(statement, key) => {
+                    job.push((sealed.clone(), key));
+                    arrival.checking.push((sealed, statement, key));
                 }
             }
         }
@@ -102,12 +102,12 @@ impl Node {
     /// The signatures of a frame were checked. What was of homes out of reach may be of homes in reach now.
     pub(crate) fn verified_all(&mut self, now: Now, job: JobId, holds: &[bool]) {
         let Some(mut arrival) = self.mesh.arrivals.remove(&job) else { return };
-        for ((sealed, statement), holds) in std::mem::take(&mut arrival.checking).into_iter().zip(holds) {
+        for ((sealed, statement, key), holds) in std::mem::take(&mut arrival.checking).into_iter().zip(holds) {
             let topic = self.topic(&statement);
             let admission = if *holds {
-                self.admit(now, sealed.clone(), &statement, Urgency::Now, false)
+                self.admit(now, sealed.clone(), (&statement, key), Urgency::Now, false)
             } else {
-                Admission::Reject(Rejected::Forged)
+                Admission::of_forged(statement.node)
             };
             self.settle(&mut arrival, &sealed, admission);
             if admission == Admission::Accept && self.mesh.gossiped_on.may(now) {
@@ -115,7 +115,7 @@ impl Node {
             }
         }
         self.walk_if_due(now);
-        let aside = std::mem::take(&mut arrival.aside);
+        let aside = std::mem::take(&mut arrival.aside).into_iter().map(|(sealed, _)| sealed).collect();
         self.weigh(now, arrival, aside);
     }
 
@@ -139,8 +139,8 @@ impl Node {
 
     /// All of the frame is judged.
     fn take(&mut self, mut arrival: Arrival) {
-        for sealed in std::mem::take(&mut arrival.aside) {
-            self.settle(&mut arrival, &sealed, Admission::Ignore(Ignored::OutOfReach));
+        for (sealed, why) in std::mem::take(&mut arrival.aside) {
+            self.settle(&mut arrival, &sealed, Admission::Ignore(why));
         }
         let Arrival { exchange, peer, accepted, forged, declined, .. } = arrival;
         if forged {

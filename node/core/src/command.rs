@@ -5,7 +5,7 @@ use std::sync::Arc;
 use meerkat_numberlists::{Import, ImportId};
 use meerkat_protocols::{
     facts::{Hundredths, Reason, Verdict},
-    home::{Card, HomeId},
+    home::{Card, HomeId, NodeNumber},
     letter::{Content, LetterId},
     mail::{Kept, LetterNo},
     mesh::{Path, Peer},
@@ -337,9 +337,19 @@ pub enum Refusal {
     NotANumber(String),
     /// All slots of the day are used.
     #[error(
-        "this home has made {0} of these today, which is all a home may: try again tomorrow (days change at midnight UTC)"
+        "{0} of these were made on this node today, which is all it may make: try again tomorrow (days change at midnight UTC)"
     )]
     NoSlotLeft(u8),
+    /// What the home may say in a day is divided among its nodes, and none of this kind fell to this one.
+    #[error(
+        "the household's nodes share what a home may say to its neighbours in a day, and none of it is left for this one: do this on node {}", .0.0
+    )]
+    NotThisNode(NodeNumber),
+    /// No other node of the home has told the neighbours yet that this one speaks for it.
+    #[error(
+        "this node is new in the household and neighbours do not know it yet: try again when it has been connected to the node that added it, tomorrow at the latest"
+    )]
+    NotNamedYet,
     /// There is nothing of this home to take back.
     #[error("this home has no report on that number to take back")]
     NothingToRetract,
@@ -436,6 +446,8 @@ impl Refusal {
         match self {
             Self::NotANumber(_) => "not_a_number",
             Self::NoSlotLeft(_) => "no_slot_left",
+            Self::NotThisNode(_) => "not_this_node",
+            Self::NotNamedYet => "not_named_yet",
             Self::NothingToRetract => "nothing_to_retract",
             Self::TooManyVouches(_) => "too_many_vouches",
             Self::AlreadyVouched => "already_vouched",

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use meerkat_protocols::{
     batch::Write,
     contact::{Contact, NodeRecord, SignedRecord, TAG_BYTES, Tie},
-    home::HomeId,
+    delegation::Chain,
+    home::{Genesis, HomeId},
     meeting::{GREETED, Word},
     mesh::{Found, InboundRef, Order, Peer, RequestKind},
     time::Now,
@@ -17,6 +18,7 @@ use meerkat_protocols::{
 
 use crate::{
     event::Event,
+    evidence::HomeNo,
     input::JobId,
     node::Node,
     output::{Job, Output, Promise, Urgency},
@@ -34,12 +36,15 @@ const RENEWED_WITHIN: Urgency = Urgency::Within(60_000);
 /// What we think of a contact, for the network: it ranks above strangers and may use our relay.
 const TRUST: i16 = 100;
 
+/// A node of another home: its home and the key with which it signs.
+type Other = (HomeId, [u8; 32]);
+
 /// Whom this node knows, and by what it is known.
 #[derive(Default)]
 pub(crate) struct Contacts {
     by_peer: BTreeMap<Peer, Contact>,
-    ties: BTreeMap<HomeId, Tie>,
-    tying: BTreeMap<JobId, HomeId>,
+    ties: BTreeMap<Other, Tie>,
+    tying: BTreeMap<JobId, Other>,
     /// What we say of ourselves, signed.
     own: Option<(NodeRecord, SignedRecord)>,
     /// It is being signed; `true` if it is out of date already.
@@ -95,24 +100,49 @@ impl Node {
         let gone: Vec<Peer> =
             self.contacts.by_peer.values().filter(|c| !homes.contains(&c.home())).map(Contact::peer).collect();
         gone.into_iter().for_each(|peer| self.drop_contact(peer));
-        self.contacts.ties.retain(|home, _| homes.contains(home));
-        for home in homes {
-            let known = self.contacts.ties.contains_key(&home) || self.contacts.tying.values().any(|h| *h == home);
-            let genesis = self.evidence.find(home).and_then(|no| self.evidence.genesis(no)).copied();
-            if let Some(genesis) = genesis.filter(|_| !known) {
-                let job = self.start(Job::Tie(genesis));
-                self.contacts.tying.insert(job, home);
+        let nodes: BTreeSet<Other> = homes.iter().flat_map(|home| self.nodes_of(*home)).collect();
+        self.contacts.ties.retain(|other, _| nodes.contains(other));
+        for node in nodes {
+            let known = self.contacts.ties.contains_key(&node) || self.contacts.tying.values().any(|n| *n == node);
+            if !known {
+                let (own, (other, key)) = (self.home(), node);
+                let job = self.start(Job::Tie { own, other, key });
+                self.contacts.tying.insert(job, node);
             }
         }
     }
 
-    /// The tie to a home was found: those who are connected may be of it.
-    pub(crate) fn tied(&mut self, job: JobId, tie: Option<Tie>) {
-        let (Some(home), Some(tie)) = (self.contacts.tying.remove(&job), tie) else { return };
-        if !self.answers_for(home) {
+    /// The nodes of a home, as others may check them.
+    fn nodes_of(&self, home: HomeId) -> Vec<Other> {
+        let Some(no) = self.evidence.find(home) else { return Vec::new() };
+        let first = self.evidence.genesis(no).and_then(Genesis::key).map(|key| key.to_bytes());
+        let further = self.evidence.told_voices(no).map(|(_, voice)| voice.key);
+        first.into_iter().chain(further.take(MAX_NODES - 1)).map(|key| (home, key)).collect()
+    }
+
+    /// Of these homes others speak than before: contacts that lost their voice go, and new nodes may be greeted.
+    pub(crate) fn follow_nodes_of(&mut self, homes: &BTreeSet<HomeNo>) {
+        if !homes.iter().any(|home| self.reach.own().contains_key(home)) {
             return;
         }
-        self.contacts.ties.insert(home, tie);
+        let gone: Vec<Peer> = self.contacts.all().filter(|c| self.was_taken_back(c)).map(Contact::peer).collect();
+        gone.into_iter().for_each(|peer| self.drop_contact(peer));
+        self.follow_vouches();
+    }
+
+    /// Whether the home of a contact has taken it back, as far as is known here.
+    pub(crate) fn was_taken_back(&self, contact: &Contact) -> bool {
+        let voice = self.evidence.find(contact.home()).and_then(|no| self.evidence.told_voice(no, contact.record.node));
+        voice.is_some_and(|voice| voice.until.is_some())
+    }
+
+    /// The tie to a home was found: those who are connected may be of it.
+    pub(crate) fn tied(&mut self, job: JobId, tie: Option<Tie>) {
+        let (Some(node), Some(tie)) = (self.contacts.tying.remove(&job), tie) else { return };
+        if !self.answers_for(node.0) {
+            return;
+        }
+        self.contacts.ties.insert(node, tie);
         self.greet_strangers();
     }
 
@@ -141,13 +171,14 @@ impl Node {
         }
         let own = self.identity.about.peer;
         let mut tags: Vec<[u8; TAG_BYTES]> = self.contacts.ties.values().map(|tie| tie.tag(own, peer)).collect();
-        while tags.len() < GREETED {
+        // In dozens, the last one filled up, and in an order that tells nothing: of tags, chance is as good as any.
+        while !tags.len().is_multiple_of(GREETED) {
             tags.push(self.chance.draw_16());
         }
-        tags.truncate(GREETED);
-        // In an order that tells nothing: of tags, chance is as good as any.
         tags.sort_unstable();
-        self.ask(peer, RequestKind::Record, &Word::Greeting(tags).encode());
+        for dozen in tags.chunks(GREETED) {
+            self.ask(peer, RequestKind::Record, &Word::Greeting(dozen.to_vec()).encode());
+        }
     }
 
     /// A peer greets, or says who it is.
@@ -208,7 +239,7 @@ impl Node {
     /// Takes in what a peer says of itself, if it is its own word and of a home this one answers for.
     fn take_record(&mut self, now: Now, from: Peer, signed: SignedRecord) -> bool {
         let Ok(contact) = Contact::open(signed, now.wall) else { return false };
-        if contact.peer() != from || !self.answers_for(contact.home()) {
+        if contact.peer() != from || !self.answers_for(contact.home()) || self.was_taken_back(&contact) {
             return false;
         }
         let known = self.contacts.of_peer(from).is_some();
@@ -265,7 +296,9 @@ impl Node {
             *outdated = true;
             return;
         }
-        let record = self.record_of_now(now);
+        // While nobody has named this node, nobody could check what it says of itself.
+        let Some(chain) = self.chain() else { return };
+        let record = self.record_of_now(now, chain);
         let own = self.contacts.own.as_ref().map(|(own, _)| own);
         if own.is_some_and(|own| NodeRecord { sequence: record.sequence, ..own.clone() } == record) {
             return;
@@ -274,13 +307,14 @@ impl Node {
         self.contacts.signing = Some((job, record, false));
     }
 
-    fn record_of_now(&self, now: Now) -> NodeRecord {
+    fn record_of_now(&self, now: Now, chain: Chain) -> NodeRecord {
         let Whereabouts { addresses, relays } = Whereabouts::of(&self.mesh.listening);
         let last = self.contacts.own().map_or(0, |(sequence, _)| sequence);
         let wall = now.wall.and_then(|wall| u64::try_from(wall).ok()).unwrap_or(0);
         NodeRecord {
             genesis: self.identity.genesis,
             node: self.identity.node,
+            chain,
             about: self.identity.about.clone(),
             addresses,
             relays,

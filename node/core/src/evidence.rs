@@ -3,18 +3,25 @@
 //! Nothing in here depends on the order of arrival: what a number's claims are is read off the whole set each time.
 //! A home is kept as a small number and a report as about 110 bytes, so that 300,000 of them fit a Raspberry Pi.
 
+mod further;
+mod live;
+
 use std::{
-    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
 };
 
 use meerkat_protocols::{
-    home::{Genesis, HomeId},
+    home::{Genesis, HomeId, NodeNumber},
     number::E164,
     statement::{Body, Category, Kind, LIFETIME_DAYS, Statement, StatementId},
     time::Day,
 };
+
+pub(crate) use further::Speaks;
+
+use self::further::{Members, names_nodes};
+use crate::voices::Voices;
 
 /// The most statements kept of homes this one does not answer for: a million at about 110 bytes stay within 110 MB.
 const MAX_STATEMENTS: usize = 1_000_000;
@@ -47,14 +54,30 @@ pub(crate) struct Sequence {
 
 impl Sequence {
     const FIRST: Self = Self { day: Day(0), home: HomeNo(0), kind: Kind::Report, slot: 0 };
-    const LAST: Self = Self { day: Day(u16::MAX), home: HomeNo(u32::MAX), kind: Kind::Retraction, slot: u8::MAX };
+    const LAST: Self = Self { day: Day(u16::MAX), home: HomeNo(u32::MAX), kind: Kind::Delegation, slot: u8::MAX };
 }
 
+/// Which node said what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
-    Report(E164),
-    Vouch(HomeNo),
-    Retraction(Sequence),
+    Report(NodeNumber, E164),
+    Vouch(NodeNumber, HomeNo),
+    Retraction(NodeNumber, Sequence),
+    Delegation(NodeNumber),
+    /// One half of a proof that the node speaks with two tongues, and nothing else any more.
+    Proof(NodeNumber),
+}
+
+impl Content {
+    fn node(self) -> NodeNumber {
+        match self {
+            Self::Report(node, _)
+            | Self::Vouch(node, _)
+            | Self::Retraction(node, _)
+            | Self::Delegation(node)
+            | Self::Proof(node) => node,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -74,8 +97,10 @@ pub(crate) enum Inserted {
     Equivocation,
     /// Of a home that speaks with two tongues: it counts for nothing already.
     Surplus,
-    /// Older than as many of the home's reports as count.
+    /// Older than as many of the home's reports or delegations as count, or in a slot that is another node's.
     Excess,
+    /// The node that said it may not have, by what is known now.
+    Unspoken,
     /// No room.
     Full,
 }
@@ -111,8 +136,21 @@ pub(crate) struct Evidence {
     standing: BTreeMap<HomeNo, u32>,
     /// The second statements of a slot. With the first one each proves that its home speaks with two tongues.
     conflicts: BTreeMap<Sequence, StatementId>,
-    /// The homes that this proves of.
+    /// The nodes that this proves of, and how often.
+    caught: BTreeMap<(HomeNo, NodeNumber), u32>,
+    /// The homes for which such a node speaks.
     equivocators: BTreeSet<HomeNo>,
+    /// The further nodes of each home that has some.
+    voices: BTreeMap<HomeNo, Voices>,
+    members: Members,
+    /// The places of what each further node said.
+    said_by: BTreeMap<(HomeNo, NodeNumber), BTreeSet<Sequence>>,
+    /// The homes of which others speak than before, since somebody asked.
+    revoiced: BTreeSet<HomeNo>,
+    /// Vouches may have gone, or count again, since somebody asked.
+    shaken: bool,
+    /// All that the store kept is here.
+    settled: bool,
 }
 
 impl Evidence {
@@ -121,31 +159,50 @@ impl Evidence {
     pub(crate) fn insert(&mut self, statement: &Statement, id: StatementId, near: bool) -> Inserted {
         let home = self.number_of(statement.home);
         let sequence = Sequence { day: statement.day, home, kind: statement.kind(), slot: statement.slot };
-        let first = self.stated.get(&sequence).map(|s| s.id);
-        if first == Some(id) || self.conflicts.get(&sequence) == Some(&id) {
+        let first = self.stated.get(&sequence).map(|s| (s.content.node(), s.id));
+        if first.is_some_and(|(_, first)| first == id) || self.conflicts.get(&sequence) == Some(&id) {
             return Inserted::Known;
         }
-        if self.equivocates(home) {
+        let further = statement.node != NodeNumber(0);
+        if further && self.settled && !matches!(self.speaks(statement), Speaks::Key(_)) {
+            return Inserted::Unspoken;
+        }
+        let twice = first.is_some_and(|(node, _)| node == statement.node);
+        let proven = twice && self.conflicts.contains_key(&sequence);
+        // Until all is back it is open whether the home took a caught node back.
+        if proven || (self.settled && self.equivocates(home) && !names_nodes(&statement.body)) {
             return Inserted::Surplus;
         }
-        if first.is_some() {
-            self.conflicts.insert(sequence, id);
-            self.equivocators.insert(home);
+        if twice {
+            self.catch(sequence, id, statement.node);
             return Inserted::Equivocation;
         }
+        if first.is_some_and(|(old, _)| !self.prevails(home, sequence.kind, statement.node, old)) {
+            return Inserted::Excess;
+        }
+        let Some(pushed_out) = self.room_for(home, statement) else { return Inserted::Excess };
         if sequence.kind == Kind::Report && self.is_excess(home, sequence.day, sequence.slot) {
             return Inserted::Excess;
         }
         let (room, most) =
             if near { (MAX_STATEMENTS + RESERVED, MAX_PER_HOME) } else { (MAX_STATEMENTS, MAX_OF_FAR_HOME) };
-        let of_home = self.of_home.entry(home).or_default();
-        if self.stated.len() >= room || *of_home >= most {
+        let of_home = self.of_home.get(&home).copied().unwrap_or(0);
+        if self.stated.len() >= room || of_home >= most {
             return Inserted::Full;
         }
-        *of_home += 1;
-        let content = self.take_in(sequence, &statement.body);
+        let pushed_out = pushed_out.map(|(day, slot)| Sequence { day, home, kind: Kind::Delegation, slot });
+        for gone in pushed_out.into_iter().chain(first.map(|_| sequence)) {
+            let gone = self.remove(gone);
+            self.given_up.extend(gone);
+        }
+        count_up(&mut self.of_home, home);
+        let content = self.take_in(sequence, statement.node, &statement.body);
         self.stated.insert(sequence, Stated { id, content });
+        self.list(sequence, statement.node);
         self.give_up_excess(home);
+        if self.settled && names_nodes(&statement.body) {
+            self.settle(home);
+        }
         Inserted::New
     }
 
@@ -178,10 +235,11 @@ impl Evidence {
         let stated = self.stated.remove(&sequence)?;
         count_down(&mut self.of_home, &sequence.home);
         self.forget(sequence, stated.content);
+        self.unlist(sequence, stated.content.node());
         Some(stated.id)
     }
 
-    fn take_in(&mut self, sequence: Sequence, body: &Body) -> Content {
+    fn take_in(&mut self, sequence: Sequence, node: NodeNumber, body: &Body) -> Content {
         let home = sequence.home;
         match *body {
             Body::Report { number, category, .. } => {
@@ -192,13 +250,13 @@ impl Evidence {
                 if !self.retracted.contains_key(&sequence) {
                     count_up(&mut self.standing, home);
                 }
-                Content::Report(number)
+                Content::Report(node, number)
             }
             Body::Vouch(genesis) => {
                 let vouched = self.number_of(genesis.home());
                 self.geneses.insert(vouched, genesis);
                 self.vouches.insert((home, sequence.day, sequence.slot), vouched);
-                Content::Vouch(vouched)
+                Content::Vouch(node, vouched)
             }
             Body::Retraction { kind, day, slot } => {
                 let target = Sequence { day, home, kind, slot };
@@ -206,7 +264,15 @@ impl Evidence {
                 if self.retracted.get(&target) == Some(&1) && self.is_report(&target) {
                     count_down(&mut self.standing, &home);
                 }
-                Content::Retraction(target)
+                if kind == Kind::Delegation {
+                    let place = (sequence.day, sequence.slot);
+                    self.voices.entry(home).or_default().take_back((day, slot), node, place);
+                }
+                Content::Retraction(node, target)
+            }
+            Body::Delegation(said) => {
+                self.voices.entry(home).or_default().grant(node, said, (sequence.day, sequence.slot));
+                Content::Delegation(node)
             }
         }
     }
@@ -225,15 +291,19 @@ impl Evidence {
         let old = self.stated.keys().take_while(|s| today.since(s.day) > LIFETIME_DAYS);
         let old: Vec<Sequence> = old.filter(|s| !self.conflicts.contains_key(s)).copied().collect();
         let mut gone = Vec::with_capacity(old.len());
+        let mut unnamed = BTreeSet::new();
         for sequence in old {
+            // Who was named by it may speak no more, or speak again.
+            unnamed.extend(self.voices.contains_key(&sequence.home).then_some(sequence.home));
             gone.extend(self.remove(sequence));
         }
+        unnamed.into_iter().for_each(|home| self.settle(home));
         gone
     }
 
     fn forget(&mut self, sequence: Sequence, content: Content) {
         match content {
-            Content::Report(number) => {
+            Content::Report(_, number) => {
                 self.by_number.remove(&(number, sequence));
                 self.reports.remove(&(sequence.home, sequence.day, sequence.slot));
                 let last = self.sequences(number).next().is_none();
@@ -242,15 +312,26 @@ impl Evidence {
                     count_down(&mut self.standing, &sequence.home);
                 }
             }
-            Content::Retraction(target) => {
+            Content::Retraction(node, target) => {
                 count_down(&mut self.retracted, &target);
                 if !self.retracted.contains_key(&target) && self.is_report(&target) {
                     count_up(&mut self.standing, sequence.home);
                 }
+                if target.kind == Kind::Delegation
+                    && let Some(voices) = self.voices.get_mut(&sequence.home)
+                {
+                    voices.untake((target.day, target.slot), node, (sequence.day, sequence.slot));
+                }
             }
-            Content::Vouch(_) => {
+            Content::Vouch(..) => {
                 self.vouches.remove(&(sequence.home, sequence.day, sequence.slot));
             }
+            Content::Delegation(_) => {
+                if let Some(voices) = self.voices.get_mut(&sequence.home) {
+                    voices.ungrant((sequence.day, sequence.slot));
+                }
+            }
+            Content::Proof(_) => {}
         }
     }
 
@@ -266,68 +347,6 @@ impl Evidence {
     fn stated_on(&self, number: E164) -> impl Iterator<Item = (Sequence, Category)> + '_ {
         let all = self.by_number.range((number, Sequence::FIRST)..=(number, Sequence::LAST));
         all.map(|((_, sequence), category)| (*sequence, *category))
-    }
-
-    /// The live reports on a number: the latest of each home, unless the home took it back or speaks with two tongues.
-    pub(crate) fn reports(&self, number: E164) -> Vec<LiveReport> {
-        let mut latest: Vec<(Sequence, Category)> = self.stated_on(number).collect();
-        // Stable: of one home the last stays the last.
-        latest.sort_by_key(|(sequence, _)| Reverse(sequence.home));
-        latest.reverse();
-        latest.dedup_by_key(|(sequence, _)| sequence.home);
-        let live = latest.into_iter().filter(|(sequence, _)| self.is_live(sequence));
-        live.map(|(s, category)| LiveReport { home: s.home, category, day: s.day }).collect()
-    }
-
-    /// The numbers that a home reported as unwanted on this day or later, whatever it says of them now.
-    pub(crate) fn unwanted_since(&self, home: HomeNo, since: Day) -> impl Iterator<Item = E164> + '_ {
-        let reports = self.reports.range((home, since, 0)..=(home, Day(u16::MAX), u8::MAX));
-        reports.filter_map(|(home, day, slot)| {
-            let sequence = Sequence { day: *day, home: *home, kind: Kind::Report, slot: *slot };
-            match self.stated.get(&sequence)?.content {
-                Content::Report(number) => Some(number),
-                Content::Vouch(_) | Content::Retraction(_) => None,
-            }
-        })
-    }
-
-    /// The homes that call a number unwanted, of those that count, each with the day on which it first spoke of it.
-    pub(crate) fn unwanted(
-        &self,
-        number: E164,
-        counts: impl Fn(HomeNo) -> bool,
-    ) -> impl Iterator<Item = (HomeNo, Day)> {
-        let mut said: BTreeMap<HomeNo, (Day, Sequence, Category)> = BTreeMap::new();
-        for (sequence, category) in self.stated_on(number).filter(|(sequence, _)| counts(sequence.home)) {
-            let first = said.get(&sequence.home).map_or(sequence.day, |(first, ..)| *first);
-            said.insert(sequence.home, (first, sequence, category));
-        }
-        let unwanted = move |sequence: &Sequence, category| category != Category::Legit && self.is_live(sequence);
-        said.into_iter()
-            .filter(move |(_, (_, sequence, category))| unwanted(sequence, *category))
-            .map(|(home, (first, ..))| (home, first))
-    }
-
-    /// The slot of a home's live report on a number.
-    pub(crate) fn report_slot(&self, home: HomeNo, number: E164) -> Option<(Day, u8)> {
-        let latest = self.sequences(number).filter(|s| s.home == home).last()?;
-        self.is_live(&latest).then_some((latest.day, latest.slot))
-    }
-
-    /// The live vouches of a home as (for whom, since when, slot), in the order in which they were made.
-    pub(crate) fn vouches_of(&self, home: HomeNo) -> impl Iterator<Item = (HomeNo, Day, u8)> + '_ {
-        let all = self.vouches.range((home, Day(0), 0)..=(home, Day(u16::MAX), u8::MAX));
-        all.map(|(&(home, day, slot), whom)| (Sequence { day, home, kind: Kind::Vouch, slot }, *whom))
-            .filter(|(sequence, _)| self.is_live(sequence))
-            .map(|(sequence, whom)| (whom, sequence.day, sequence.slot))
-    }
-
-    /// Whether a retraction takes back a vouch that is held.
-    pub(crate) fn takes_back_a_vouch(&self, retraction: &Statement) -> bool {
-        let Body::Retraction { kind, day, slot } = retraction.body else { return false };
-        let Some(home) = self.find(retraction.home) else { return false };
-        let stated = self.stated.get(&Sequence { day, home, kind, slot });
-        stated.is_some_and(|stated| matches!(stated.content, Content::Vouch(_)))
     }
 
     /// How many reports of a home stand.
@@ -354,12 +373,12 @@ impl Evidence {
     pub(crate) fn subject(&self, statement: &Statement) -> Option<E164> {
         match statement.body {
             Body::Report { number, .. } => Some(number),
-            Body::Vouch(_) => None,
+            Body::Vouch(_) | Body::Delegation(_) => None,
             Body::Retraction { kind, day, slot } => {
                 let home = *self.index.get(&statement.home)?;
                 match self.stated.get(&Sequence { day, home, kind, slot })?.content {
-                    Content::Report(number) => Some(number),
-                    Content::Vouch(_) | Content::Retraction(_) => None,
+                    Content::Report(_, number) => Some(number),
+                    _ => None,
                 }
             }
         }

@@ -166,6 +166,7 @@ impl Node {
         if vouches {
             self.check_vouches(now)?;
         }
+        let chain = self.chain().ok_or(Refusal::NotNamedYet)?;
         let Whereabouts { addresses, relays } = Whereabouts::of(&self.mesh.listening);
         if addresses.is_empty() && relays.is_empty() {
             return Err(Refusal::NotReachable);
@@ -174,6 +175,7 @@ impl Node {
         let ticket = Ticket {
             genesis: self.identity.genesis,
             node: self.identity.node,
+            chain,
             peer: self.identity.about.peer,
             addresses,
             relays,
@@ -318,7 +320,7 @@ impl Node {
         }
         let contact = Contact::open(record, now.wall).map_err(|_| Denial::BadRecord)?;
         let guest = (contact.home(), from);
-        if contact.peer() != from || contact.home() == self.home() {
+        if contact.peer() != from || contact.home() == self.home() || self.was_taken_back(&contact) {
             return Err(Denial::BadRecord);
         }
         if invite.used.is_some_and(|used| used != guest) {
@@ -400,7 +402,7 @@ impl Node {
 fn denial(why: &Refusal) -> Denial {
     match why {
         Refusal::TooManyVouches(_) | Refusal::VouchesHeldBack(_) => Denial::NoVouchLeft,
-        Refusal::NoSlotLeft(_) => Denial::NoVouchToday,
+        Refusal::NoSlotLeft(_) | Refusal::NotNamedYet | Refusal::NotThisNode(_) => Denial::NoVouchToday,
         Refusal::OwnInvite => Denial::BadRecord,
         _ => Denial::NotNow,
     }

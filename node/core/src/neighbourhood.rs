@@ -16,11 +16,11 @@ use meerkat_protocols::{
 use serde_bytes::ByteBuf;
 
 use crate::{
-    admission::{Admission, Examined, Ignored, Known, Rejected},
+    admission::{Admission, Examined, Ignored, Known},
     alarms::Alarm,
     arrivals::{Arrival, GossipedOn},
     event::Event,
-    evidence::{HomeNo, Inserted},
+    evidence::{HomeNo, Inserted, Speaks},
     exchanges::{ExchangeState, Notice, set_of},
     input::JobId,
     node::Node,
@@ -39,6 +39,7 @@ const STATEMENT_WITHIN: Urgency = Urgency::Within(30_000);
 pub(crate) struct Verifying {
     sealed: Sealed,
     statement: Statement,
+    key: [u8; 32],
     message: Option<MessageRef>,
 }
 
@@ -57,7 +58,7 @@ pub(crate) struct Mesh {
     /// The day by which things expire, as exchanges were told.
     told_day: Option<Day>,
     /// The graph of vouches is to be walked anew.
-    walk_due: bool,
+    pub(crate) walk_due: bool,
     pub(crate) verifying: BTreeMap<JobId, Verifying>,
     /// Homes this one answers for that speak with two tongues.
     twisted: BTreeSet<HomeId>,
@@ -125,27 +126,35 @@ impl Node {
         let sealed = Sealed(ByteBuf::from(data));
         let admission = match self.known(now).examine(&sealed) {
             Examined::Settled(admission) => admission,
-            Examined::Hold(home, day) => {
-                if self.held.hold(home, day, from, sealed) {
-                    self.counts.held += 1;
-                }
-                Admission::Ignore(Ignored::OutOfReach)
+            Examined::Hold(statement, why) => {
+                self.hold(&statement, from, sealed);
+                Admission::Ignore(why)
             }
             Examined::Check(..) if self.mesh.verifying.len() >= MAX_VERIFYING => Admission::Ignore(Ignored::Busy),
-            Examined::Check(statement, genesis) => {
-                let job = self.start(Job::Verify(sealed.clone(), genesis));
-                self.mesh.verifying.insert(job, Verifying { sealed, statement, message: Some(message) });
+            Examined::Check(statement, key) => {
+                self.verify(sealed, statement, key, Some(message));
                 return;
             }
         };
         self.judge(Some(message), admission);
     }
 
+    fn hold(&mut self, statement: &Statement, from: Peer, sealed: Sealed) {
+        if self.held.hold(statement.home, statement.day, from, sealed) {
+            self.counts.held += 1;
+        }
+    }
+
+    fn verify(&mut self, sealed: Sealed, statement: Statement, key: [u8; 32], message: Option<MessageRef>) {
+        let job = self.start(Job::Verify(sealed.clone(), key));
+        self.mesh.verifying.insert(job, Verifying { sealed, statement, key, message });
+    }
+
     pub(crate) fn known(&self, now: Now) -> Known<'_> {
         Known {
             evidence: &self.evidence,
             reach: &self.reach,
-            own: self.home(),
+            own: (self.home(), self.identity.node),
             today: now.day(),
             expiry: self.calendar.day(now),
         }
@@ -153,34 +162,41 @@ impl Node {
 
     /// A signature was checked: the statement is evidence now, or forged.
     pub(crate) fn verified(&mut self, now: Now, job: JobId, holds: bool) {
-        let Some(Verifying { sealed, statement, message }) = self.mesh.verifying.remove(&job) else { return };
+        let Some(Verifying { sealed, statement, key, message }) = self.mesh.verifying.remove(&job) else { return };
         let admission = if holds {
-            self.admit(now, sealed, &statement, STATEMENT_WITHIN, true)
+            self.admit(now, sealed, (&statement, key), STATEMENT_WITHIN, true)
         } else {
-            Admission::Reject(Rejected::Forged)
+            Admission::of_forged(statement.node)
         };
         self.judge(message, admission);
     }
 
-    /// Takes in a statement whose signature holds; `fresh` is whether gossip is still carrying it.
+    /// Takes in a statement that this key signed; `fresh` is whether gossip is still carrying it.
     pub(crate) fn admit(
         &mut self,
         now: Now,
         sealed: Sealed,
-        statement: &Statement,
+        (statement, key): (&Statement, [u8; 32]),
         urgency: Urgency,
         fresh: bool,
     ) -> Admission {
         let id = sealed.id();
-        let near = self.evidence.find(statement.home).is_some_and(|no| self.reach.own().contains_key(&no));
+        // Meanwhile its home may have named the node with another key.
+        if self.evidence.speaks(statement) != Speaks::Key(key) {
+            return Admission::Ignore(Ignored::OtherKey);
+        }
+        let near = |no| no == self.own || self.reach.own().contains_key(&no);
+        let near = self.evidence.find(statement.home).is_some_and(near);
         let inserted = self.evidence.insert(statement, id, near);
         match inserted {
             Inserted::Known => return Admission::Ignore(Ignored::Known),
             Inserted::Surplus => return Admission::Ignore(Ignored::Surplus),
             Inserted::Excess => return Admission::Ignore(Ignored::Excess),
             Inserted::Full => return Admission::Ignore(Ignored::Full),
+            Inserted::Unspoken => return Admission::Ignore(Ignored::OtherKey),
             Inserted::New | Inserted::Equivocation => {}
         }
+        self.heard_delegation(statement, &sealed);
         self.keep_statement(now, statement, sealed, urgency, fresh);
         self.accepted(now, statement, inserted);
         self.witness(now, statement);
@@ -284,9 +300,10 @@ impl Node {
                     None => self.mesh.walk_due = true,
                 }
             }
-            (Inserted::New, Body::Report { .. } | Body::Retraction { .. })
-            | (Inserted::Known | Inserted::Surplus | Inserted::Excess | Inserted::Full, _) => {}
+            (Inserted::New, Body::Report { .. } | Body::Retraction { .. } | Body::Delegation(_)) => {}
+            (Inserted::Known | Inserted::Surplus | Inserted::Excess | Inserted::Unspoken | Inserted::Full, _) => {}
         }
+        self.follow_voices(now);
     }
 
     /// Walks the graph of vouches anew, if something has changed it: once for all that came together. A frame of an exchange
@@ -316,18 +333,20 @@ impl Node {
     }
 
     /// What peers brought of these homes in vain is evidence now.
-    fn tell_reached(&mut self, homes: Vec<HomeId>) {
+    pub(crate) fn tell_reached(&mut self, homes: Vec<HomeId>) {
         if !homes.is_empty() {
             // In one order with what was declined: that is told after its commit.
             self.put(Output::AfterCommit(Promise::Notice(Notice::Reached(homes))));
         }
     }
 
-    fn release(&mut self, now: Now, homes: &[HomeId]) {
-        for sealed in homes.iter().flat_map(|home| self.held.release(*home)).collect::<Vec<_>>() {
-            if let Examined::Check(statement, genesis) = self.known(now).examine(&sealed) {
-                let job = self.start(Job::Verify(sealed.clone(), genesis));
-                self.mesh.verifying.insert(job, Verifying { sealed, statement, message: None });
+    pub(crate) fn release(&mut self, now: Now, homes: &[HomeId]) {
+        for (from, sealed) in homes.iter().flat_map(|home| self.held.release(*home)).collect::<Vec<_>>() {
+            match self.known(now).examine(&sealed) {
+                Examined::Check(statement, key) => self.verify(sealed, statement, key, None),
+                // Of a node that is named by one that is not known yet either.
+                Examined::Hold(statement, _) => drop(self.held.hold(statement.home, statement.day, from, sealed)),
+                Examined::Settled(_) => {}
             }
         }
     }

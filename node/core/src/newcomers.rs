@@ -7,7 +7,7 @@ use meerkat_protocols::{
     contact::Contact,
     home::HomeId,
     mesh::{InboundRef, Peer},
-    statement::Body,
+    statement::{Body, Kind},
     text,
     time::Now,
     wishes::{Edit, MAX_LABEL_CHARS},
@@ -48,6 +48,9 @@ impl Node {
         let (vouched, held) = (self.vouched().len(), self.invites.held_back(now));
         if vouched >= MAX_VOUCHES {
             return Err(Refusal::TooManyVouches(MAX_VOUCHES));
+        }
+        if !self.has_slots(Kind::Vouch) {
+            return Err(self.no_slot(Kind::Vouch));
         }
         if vouched + held >= MAX_VOUCHES { Err(Refusal::VouchesHeldBack(held)) } else { Ok(()) }
     }

@@ -21,6 +21,7 @@ use crate::{
     alarms::{Alarm, Alarms},
     calendar::Calendar,
     contacts::Contacts,
+    delegates::Delegates,
     direct::Direct,
     enrolling::Enrolling,
     event::Event,
@@ -79,6 +80,7 @@ pub struct Node {
     pub(crate) enrolling: Enrolling,
     pub(crate) facts: FactsEnd,
     pub(crate) contacts: Contacts,
+    pub(crate) delegates: Delegates,
     pub(crate) presence: Presence,
     pub(crate) invites: Invites,
     pub(crate) joins: Joins,
@@ -101,6 +103,7 @@ impl Node {
         let mut evidence = Evidence::default();
         let own = evidence.number_of(identity.home());
         let household = Household::restored(identity.genesis, restored.roster, restored.epochs, restored.run);
+        evidence.know(identity.genesis);
         let wishes = restored.wishes;
         let (peers, surplus) = Peers::restored(restored.peers);
         let mut node = Self {
@@ -115,7 +118,7 @@ impl Node {
             graph: Ranked::default(),
             held: Held::default(),
             calendar: Calendar::default(),
-            speaker: Speaker::with_slots(restored.own_slots),
+            speaker: Speaker::with_slots(restored.own_slots, identity.share),
             edits: Edits::new(),
             calls: Calls::starting_at(restored.next_call),
             image: Image::default(),
@@ -129,6 +132,7 @@ impl Node {
             enrolling: Enrolling::default(),
             facts: FactsEnd::new(identity.node, identity.home(), restored.logs),
             contacts: Contacts::restored(restored.contacts),
+            delegates: Delegates::default(),
             presence: Presence::default(),
             invites: Invites::default(),
             joins: Joins::default(),
@@ -160,9 +164,10 @@ impl Node {
         let Ok(Read::Statement(statement)) = sealed.read() else { return None };
         let id = sealed.id();
         let inserted = self.evidence.insert(&statement, id, true);
-        if statement.home == self.home() {
+        if (statement.home, statement.node) == (self.home(), self.identity.node) {
             self.speaker.has_said(&statement);
         }
+        self.heard_delegation(&statement, sealed);
         let kept = matches!(inserted, Inserted::New | Inserted::Equivocation);
         kept.then(|| Notice::Kept { set: set_of(&statement), id, fresh_since_ms: None })
     }
@@ -174,6 +179,8 @@ impl Node {
 
     /// All statements are back: from now on the node decides.
     pub fn restored(&mut self, now: Now) {
+        self.know_household();
+        self.evidence.settle_all();
         self.walk(now);
         self.hear();
         self.begin_contacts();
@@ -395,6 +402,7 @@ impl Node {
             self.recall_day(now);
         }
         self.renew_vouches(now);
+        self.mind_delegates(now);
         self.expire_mail(now);
         for alarm in self.alarms.over(now) {
             self.clear(&alarm);
@@ -406,6 +414,8 @@ impl Node {
             self.walk(now);
         }
         gone.into_iter().for_each(|id| self.drop_statement(id));
+        self.drop_given_up();
+        self.follow_voices(now);
     }
 }
 

@@ -4,7 +4,7 @@ use meerkat_protocols::{
     batch::Write,
     contact::NodeRecord,
     facts::Head,
-    home::{Genesis, HomeId, NodeNumber},
+    home::{HomeId, NodeNumber},
     letter::{Address, Correspondent, Letter, SealedLetter},
     mesh, phone,
     roster::{Entry, EpochBox},
@@ -58,14 +58,21 @@ pub enum Job {
     SignRecord(Box<NodeRecord>),
     /// Sign an invite with its statement key.
     SignTicket(Box<Ticket>),
-    /// Find the tie between this home and another.
-    Tie(Genesis),
     /// Sign how far a log of this node is, with its statement key.
     SignHead(Head),
-    /// Check a stranger's signature.
-    Verify(Sealed, Genesis),
+    /// Find the tie between this node and one of another home.
+    Tie {
+        /// This home.
+        own: HomeId,
+        /// The other.
+        other: HomeId,
+        /// With what its node signs.
+        key: [u8; 32],
+    },
+    /// Check that this key signed it: a stranger's.
+    Verify(Sealed, [u8; 32]),
     /// Check those of one frame of an exchange.
-    VerifyAll(Vec<(Sealed, Genesis)>),
+    VerifyAll(Vec<(Sealed, [u8; 32])>),
     /// Seal a letter with this node's seal key.
     SealLetter {
         /// What to seal.

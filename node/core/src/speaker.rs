@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use meerkat_protocols::{
     batch::Write,
-    home::{Genesis, HomeId},
+    home::{Genesis, HomeId, NodeNumber},
     number::E164,
+    roster::Share,
     statement::{Basis, Body, Category, Kind, LIFETIME_DAYS, Read, Sealed, Statement},
     time::{Day, Now},
 };
@@ -29,20 +30,29 @@ struct Signing {
     body: Body,
     command: Option<CommandId>,
     reply: Reply,
-    event: Event,
+    event: Option<Event>,
 }
 
 /// Slots taken and statements on their way.
-#[derive(Default)]
 pub(crate) struct Speaker {
+    share: Share,
     own_slots: BTreeMap<(Kind, Day), u8>,
     signing: BTreeMap<JobId, Signing>,
     waiting: VecDeque<(E164, Category)>,
 }
 
 impl Speaker {
-    pub(crate) fn with_slots(own_slots: BTreeMap<(Kind, Day), u8>) -> Self {
-        Self { own_slots, ..Self::default() }
+    pub(crate) fn with_slots(own_slots: BTreeMap<(Kind, Day), u8>, share: Share) -> Self {
+        Self { share, own_slots, signing: BTreeMap::new(), waiting: VecDeque::new() }
+    }
+
+    /// Whether something was said on that day in a slot of this part.
+    pub(crate) fn has_used(&self, share: Share, day: Day) -> bool {
+        Kind::ALL.into_iter().any(|kind| {
+            let part = share.slots(kind);
+            let next = self.own_slots.get(&(kind, day)).copied().unwrap_or(0);
+            !part.is_empty() && next > part.start.max(self.share.slots(kind).start)
+        })
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -59,19 +69,24 @@ impl Speaker {
     pub(crate) fn vouching(&self) -> impl Iterator<Item = HomeId> + '_ {
         self.signing.values().filter_map(|signing| match signing.body {
             Body::Vouch(genesis) => Some(genesis.home()),
-            Body::Report { .. } | Body::Retraction { .. } => None,
+            Body::Report { .. } | Body::Retraction { .. } | Body::Delegation(_) => None,
         })
     }
 
-    /// Takes the next free slot. A slot taken is never given again, even if its statement comes to nothing.
-    fn take_slot(&mut self, kind: Kind, day: Day) -> Result<u8, Refusal> {
+    /// Takes the next free slot of this node's part. A slot taken is never given again, even if its statement comes to
+    /// nothing.
+    fn take_slot(&mut self, kind: Kind, day: Day) -> Option<u8> {
+        let part = self.share.slots(kind);
         let next = self.own_slots.entry((kind, day)).or_default();
-        if *next >= kind.slots_per_day() {
-            return Err(Refusal::NoSlotLeft(kind.slots_per_day()));
-        }
-        let slot = *next;
-        *next += 1;
-        Ok(slot)
+        let slot = part.start.max(*next);
+        part.contains(&slot).then(|| {
+            *next = slot + 1;
+            slot
+        })
+    }
+
+    fn slots(&self, kind: Kind) -> u8 {
+        u8::try_from(self.share.slots(kind).len()).unwrap_or(u8::MAX)
     }
 }
 
@@ -84,7 +99,7 @@ impl Node {
         number: E164,
         category: Category,
     ) -> Result<(), Refusal> {
-        let Some(day) = now.day() else {
+        let Some(day) = now.day().filter(|day| self.may_speak(*day)) else {
             return self.wait_with_report(command, number, category);
         };
         let basis = if self.calls.received(number) { Basis::Received } else { Basis::Told };
@@ -103,6 +118,9 @@ impl Node {
         if self.speaker.waiting.len() >= MAX_WAITING {
             return Err(Refusal::NoSlotLeft(Kind::Report.slots_per_day()));
         }
+        if self.speaker.slots(Kind::Report) == 0 {
+            return Err(self.no_slot(Kind::Report));
+        }
         self.speaker.waiting.push_back((number, category));
         if let Some(command) = command {
             self.put(Output::Reply(command, Ok(Reply::Waiting)));
@@ -110,13 +128,13 @@ impl Node {
         Ok(())
     }
 
-    /// Says what waited for the clock, if that is set now.
+    /// Says what waited for the clock or for this node to be named, if that is so now.
     pub(crate) fn say_waiting(&mut self, now: Now) {
-        if now.wall.is_none() {
+        if self.speaker.waiting.is_empty() || !now.day().is_some_and(|day| self.may_speak(day)) {
             return;
         }
         while let Some((number, category)) = self.speaker.waiting.pop_front() {
-            // A day's slots hold all that may wait, so only reports made before on this very day can leave one out.
+            // What has no slot today waits for tomorrow.
             if self.say_report(now, None, number, category).is_err() {
                 self.speaker.waiting.push_front((number, category));
                 return;
@@ -147,7 +165,10 @@ impl Node {
                 *known = (*known).max(Some(day));
             }
         }
-        newest.retain(|_, day| day.is_none_or(|day| today.since(day) >= RENEW_AFTER_DAYS));
+        // One node of the home does it; if it is away, the next does a day later.
+        let turn = self.evidence.told_voices(self.own).filter(|(node, _)| *node < self.identity.node).count();
+        let turn = i32::try_from(turn + usize::from(self.identity.node != NodeNumber(0))).unwrap_or(0);
+        newest.retain(|_, day| day.is_none_or(|day| today.since(day) >= RENEW_AFTER_DAYS + turn));
         let old: Vec<Genesis> = newest.keys().filter_map(|no| self.evidence.genesis(*no)).copied().collect();
         for genesis in old {
             let home = genesis.home();
@@ -170,13 +191,41 @@ impl Node {
         body: Body,
         told: impl FnOnce(u8) -> (Reply, Event),
     ) -> Result<(), Refusal> {
-        self.check_voice()?;
-        let slot = self.speaker.take_slot(body.kind(), day)?;
-        let statement = Statement { home: self.identity.home(), node: self.identity.node, day, slot, body };
+        let (slot, job) = self.sign(day, body)?;
         let (reply, event) = told(slot);
-        let job = self.start(Job::Sign(statement));
-        self.speaker.signing.insert(job, Signing { body, command, reply, event });
+        self.speaker.signing.insert(job, Signing { body, command, reply, event: Some(event) });
         Ok(())
+    }
+
+    /// Says what no person asked for and none is told of.
+    pub(crate) fn say_quietly(&mut self, day: Day, body: Body) -> Result<(), Refusal> {
+        let (_, job) = self.sign(day, body)?;
+        self.speaker.signing.insert(job, Signing { body, command: None, reply: Reply::Saved, event: None });
+        Ok(())
+    }
+
+    fn sign(&mut self, day: Day, body: Body) -> Result<(u8, JobId), Refusal> {
+        self.check_voice()?;
+        let kind = body.kind();
+        if self.speaker.slots(kind) == 0 {
+            return Err(self.no_slot(kind));
+        }
+        if !self.may_speak(day) {
+            return Err(Refusal::NotNamedYet);
+        }
+        let slot = self.speaker.take_slot(kind, day).ok_or(Refusal::NoSlotLeft(self.speaker.slots(kind)))?;
+        let statement = Statement { home: self.identity.home(), node: self.identity.node, day, slot, body };
+        Ok((slot, self.start(Job::Sign(statement))))
+    }
+
+    /// Whether a part of what the home may say of a kind in a day is this node's.
+    pub(crate) fn has_slots(&self, kind: Kind) -> bool {
+        self.speaker.slots(kind) > 0
+    }
+
+    /// This node's part of the home's slots is this from now on. What it said beyond it stays said.
+    pub(crate) fn speaker_share(&mut self, share: Share) {
+        self.speaker.share = share;
     }
 
     /// A statement of ours is signed: keep it, and once it is on disk send it and say so.
@@ -187,13 +236,17 @@ impl Node {
         let (kind, day) = (statement.kind(), statement.day);
         let topic = self.topic(&statement);
         let inserted = self.evidence.insert(&statement, id, true);
+        self.said_of_node(&statement.body);
+        self.heard_delegation(&statement, &sealed);
         self.accepted(now, &statement, inserted);
         let next = self.speaker.own_slots.get(&(kind, day)).copied().unwrap_or(statement.slot + 1);
         self.put(Output::Write(Write::OwnSlot(kind, day, next), Urgency::Now));
         let data = sealed.0.to_vec();
         self.keep_statement(now, &statement, sealed, Urgency::Now, true);
         self.put(Output::AfterCommit(Promise::Publish(topic, data)));
-        self.put(Output::AfterCommit(Promise::Event(signing.event)));
+        if let Some(event) = signing.event {
+            self.put(Output::AfterCommit(Promise::Event(event)));
+        }
         if let Some(command) = signing.command {
             self.put(Output::AfterCommit(Promise::Reply(command, signing.reply)));
         }

@@ -120,6 +120,12 @@ impl Share {
         Self { from: self.to - (self.to - self.from) / 4, to: self.to }
     }
 
+    /// Whether all of that is within it.
+    #[must_use]
+    pub fn holds(self, part: Self) -> bool {
+        self.from <= part.from && part.from <= part.to && part.to <= self.to
+    }
+
     /// Whether giving that part leaves the rest in one piece.
     fn can_give(self, part: Self) -> bool {
         self.from <= part.from && part.from <= part.to && part.to == self.to

@@ -48,9 +48,11 @@ const SALTED_ONE_IN: u64 = 16;
 
 /// Where a statement belongs among the sets that are compared.
 pub(crate) fn set_of(statement: &Statement) -> SetId {
+    // Who speaks for a home comes with who answers for it: both must be here before what it says.
     let vouches = match statement.body {
-        Body::Vouch(_) | Body::Retraction { kind: Kind::Vouch, .. } => true,
-        Body::Report { .. } | Body::Retraction { .. } => false,
+        Body::Vouch(_) | Body::Delegation(_) => true,
+        Body::Retraction { kind, .. } => kind != Kind::Report,
+        Body::Report { .. } => false,
     };
     SetId { shard: if vouches { VOUCHES } else { REPORTS }, day: statement.day.0 }
 }

@@ -97,6 +97,11 @@ impl Household {
         }
     }
 
+    /// Who belongs to it.
+    pub(crate) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
     /// When something is to be done, in milliseconds of the monotonic clock.
     pub(crate) fn due_ms(&self) -> Option<u64> {
         [self.hello_due_ms, self.rekey_due_ms].into_iter().flatten().min()
@@ -173,9 +178,7 @@ impl Node {
         self.tell_network();
         self.runs_follow_roster();
         self.plan_rekey(now);
-        if let Some(share) = self.household.roster.member(own).map(|member| member.share) {
-            self.identity.share = share;
-        }
+        self.speak_for_household(now);
     }
 
     /// An epoch's key was opened, or is not for us.

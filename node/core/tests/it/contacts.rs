@@ -13,7 +13,16 @@ use crate::{lane::*, world::*};
 fn record(home: u16, of_peer: u16, signer: u16) -> SignedRecord {
     let about = About { peer: peer(of_peer), ..About::default() };
     let (addresses, relays) = (vec![address(of_peer)], vec![]);
-    NodeRecord { genesis: genesis(home), node: NodeNumber(0), about, addresses, relays, sequence: 9 }.sign(&key(signer))
+    NodeRecord {
+        genesis: genesis(home),
+        node: NodeNumber(0),
+        chain: Default::default(),
+        about,
+        addresses,
+        relays,
+        sequence: 9,
+    }
+    .sign(&key(signer))
 }
 
 fn said(kind: RequestKind, word: &Word) -> Vec<u8> {
@@ -203,8 +212,15 @@ fn a_contact_that_never_stops_renewing_itself_is_asked_and_written_at_our_pace()
         assert_ne!(lane.says(1, 0, &beat), Some(Word::Nothing.encode()), "it is there all the same");
         let about = About { peer: peer(1), ..About::default() };
         let (addresses, relays) = (vec![address(1)], vec![]);
-        let record =
-            NodeRecord { genesis: genesis(1), node: NodeNumber(0), about, addresses, relays, sequence: 100 + sequence };
+        let record = NodeRecord {
+            genesis: genesis(1),
+            node: NodeNumber(0),
+            chain: Default::default(),
+            about,
+            addresses,
+            relays,
+            sequence: 100 + sequence,
+        };
         lane.says(1, 0, &said(RequestKind::Record, &Word::Record(record.sign(&key(1)))));
     }
     assert!(told(&lane) - before <= 12, "{}", told(&lane) - before);

@@ -23,5 +23,7 @@ mod statements;
 mod street;
 mod time;
 mod trust;
+mod voices;
+mod voices_order;
 mod vouch_graph;
 mod world;

@@ -56,8 +56,16 @@ pub(crate) fn online(lane: &mut Lane, n: u16) -> Vec<HomeId> {
 
 pub(crate) fn record(home: u16, of_peer: u16) -> SignedRecord {
     let about = About { peer: peer(of_peer), ..About::default() };
-    NodeRecord { genesis: genesis(home), node: NodeNumber(0), about, addresses: vec![], relays: vec![], sequence: 9 }
-        .sign(&key(home))
+    NodeRecord {
+        genesis: genesis(home),
+        node: NodeNumber(0),
+        chain: Default::default(),
+        about,
+        addresses: vec![],
+        relays: vec![],
+        sequence: 9,
+    }
+    .sign(&key(home))
 }
 
 pub(crate) fn says(lane: &mut Lane, from: u16, to: u16, kind: RequestKind, word: &Word) -> Word {

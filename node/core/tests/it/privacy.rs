@@ -127,7 +127,7 @@ fn said(sealed: &Sealed, days: std::ops::RangeInclusive<u16>) -> Option<u64> {
     assert!(days.contains(&statement.day.0), "a day and nothing finer: {:?}", statement.day);
     match statement.body {
         Body::Report { number, .. } => Some(number.digits()),
-        Body::Vouch(_) | Body::Retraction { .. } => None,
+        Body::Vouch(_) | Body::Retraction { .. } | Body::Delegation(_) => None,
     }
 }
 

@@ -12,6 +12,7 @@ use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
     chance::Chance,
     contact::{About, Contact, NodeRecord, Tie},
+    delegation::{Chain, Delegation},
     facts::{Seq, Verdict},
     home::{Card, Genesis, HomeId, NodeNumber},
     household::Run,
@@ -20,7 +21,7 @@ use meerkat_protocols::{
     mesh::{self, MessageRef, Peer, Validation},
     number::E164,
     phone::{self, Act, CallId, Ending, IdentitySource, Incoming, Line},
-    roster::{EntryId, Share, SignedEntry},
+    roster::{EntryId, Roster, Share, SignedEntry},
     statement::{Basis, Body, Category, Kind, Sealed, Statement, StatementId},
     ticket::{Invite, TicketId},
     time::{Day, Now},
@@ -55,6 +56,13 @@ pub(crate) fn next_key(n: u16) -> [u8; 32] {
     key(n + 1_000).verifying_key().to_bytes()
 }
 
+/// The signing key of a node of home number `n`.
+pub(crate) fn node_key(n: u16, node: u8) -> SigningKey {
+    let mut seed = key(n).to_bytes();
+    seed[31] ^= node;
+    SigningKey::from_bytes(&seed)
+}
+
 pub(crate) fn genesis(n: u16) -> Genesis {
     Genesis::new(&key(n).verifying_key())
 }
@@ -73,6 +81,13 @@ pub(crate) fn peer(n: u16) -> Peer {
     Peer(key)
 }
 
+/// The peer of a node of home `n`.
+pub(crate) fn node_peer(n: u16, node: u8) -> Peer {
+    let mut key = peer(n).0;
+    key[31] = node;
+    Peer(key)
+}
+
 /// What opens letters for home number `n`.
 pub(crate) fn seal_secret(n: u16) -> SealSecret {
     let mut secret = [9; 32];
@@ -84,13 +99,36 @@ pub(crate) fn seal_secret(n: u16) -> SealSecret {
 pub(crate) fn contact(n: u16) -> Contact {
     let about = About { peer: peer(n), seal_key: seal_secret(n).key(), ..About::default() };
     let (addresses, relays) = (vec![], vec![]);
-    let record = NodeRecord { genesis: genesis(n), node: NodeNumber(0), about, addresses, relays, sequence: 1 };
+    let record = NodeRecord {
+        genesis: genesis(n),
+        node: NodeNumber(0),
+        chain: Chain::default(),
+        about,
+        addresses,
+        relays,
+        sequence: 1,
+    };
     Contact::open(record.sign(&key(n)), None).expect("signed by its home")
 }
 
 /// A statement of home `n`, signed.
 pub(crate) fn signed(n: u16, day: u16, slot: u8, body: Body) -> Sealed {
     Statement { home: home(n), node: NodeNumber(0), day: Day(day), slot, body }.sign(&key(n))
+}
+
+/// A statement of a node of home `n`, signed.
+pub(crate) fn signed_by(n: u16, node: u8, day: u16, slot: u8, body: Body) -> Sealed {
+    Statement { home: home(n), node: NodeNumber(node), day: Day(day), slot, body }.sign(&node_key(n, node))
+}
+
+/// Node `by` of home `n` names another.
+pub(crate) fn names(n: u16, by: u8, (day, slot): (u16, u8), node: u8, share: (u16, u16)) -> Sealed {
+    signed_by(n, by, day, slot, Body::Delegation(delegation(n, node, share)))
+}
+
+pub(crate) fn delegation(n: u16, node: u8, (from, to): (u16, u16)) -> Delegation {
+    let key = node_key(n, node).verifying_key().to_bytes();
+    Delegation { node: NodeNumber(node), key, share: Share { from, to } }
 }
 
 pub(crate) fn report(n: u16, day: u16, slot: u8, digits: u64, category: Category) -> Sealed {
@@ -105,14 +143,30 @@ pub(crate) fn retraction(n: u16, day: u16, slot: u8, kind: Kind, of_day: u16, of
     signed(n, day, slot, Body::Retraction { kind, day: Day(of_day), slot: of_slot })
 }
 
+/// Which node it is: of which home, by which number, and by which of the worlds' numbers its keys go.
+#[derive(Clone)]
+struct Who {
+    of: (u16, NodeNumber),
+    number: u16,
+    key: SigningKey,
+    peer: Peer,
+    share: Share,
+}
+
+impl Who {
+    /// The one node of home `n`.
+    fn alone(n: u16) -> Self {
+        Self { of: (n, NodeNumber(0)), number: n, key: key(n), peer: peer(n), share: Share::WHOLE }
+    }
+}
+
 /// One engine in its world.
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) now: Now,
     pub(crate) disk: Disk,
     pub(crate) number: u16,
-    /// Of which home it is a node: by number 0 of its own, else a member of another's.
-    pub(crate) of: (u16, NodeNumber),
+    who: Who,
     pub(crate) roster: BTreeMap<EntryId, SignedEntry>,
     /// The batch that the disk has and says nothing about.
     pub(crate) held: Option<Batch>,
@@ -151,7 +205,15 @@ impl World {
 
     /// The node of home `n` with what was stored.
     pub(crate) fn started(n: u16, wall: Option<i64>, restored: Restored, statements: &[Sealed]) -> Self {
-        Self::started_with((n, NodeNumber(0)), n, wall, restored, statements, BTreeMap::new())
+        Self::started_with(Who::alone(n), wall, restored, statements, BTreeMap::new())
+    }
+
+    /// A further node of home `n` that has no roster yet, with what was stored.
+    pub(crate) fn further(n: u16, node: u8, share: (u16, u16), statements: &[Sealed]) -> Self {
+        let restored = Restored { chance: Chance::of([node.wrapping_add(100); 32]), ..Restored::default() };
+        let share = Share { from: share.0, to: share.1 };
+        let who = Who { of: (n, NodeNumber(node)), number: n, key: node_key(n, node), peer: node_peer(n, node), share };
+        Self::started_with(who, Some(Day(TODAY).begins()), restored, statements, BTreeMap::new())
     }
 
     /// Node `n` as a member of home `of`, with this roster; its number there is its own.
@@ -164,24 +226,24 @@ impl World {
             run: Run { start, chance: [u8::try_from(n).expect("few"); 8] },
             ..Restored::default()
         };
-        Self::started_with((of, node), n, Some(Day(TODAY).begins()), restored, &[], BTreeMap::new())
+        let who = Who { of: (of, node), ..Who::alone(n) };
+        Self::started_with(who, Some(Day(TODAY).begins()), restored, &[], BTreeMap::new())
     }
 
     fn started_with(
-        of: (u16, NodeNumber),
-        n: u16,
+        who: Who,
         wall: Option<i64>,
         restored: Restored,
         statements: &[Sealed],
         letters: BTreeMap<(HomeId, LetterNo), Kept>,
     ) -> Self {
         let identity = Identity {
-            genesis: genesis(of.0),
-            node: of.1,
-            share: Share::WHOLE,
-            name: format!("node {n}"),
+            genesis: genesis(who.of.0),
+            node: who.of.1,
+            share: who.share,
+            name: format!("node {}", who.number),
             place: None,
-            about: About { peer: peer(n), seal_key: seal_secret(n).key(), ..About::default() },
+            about: About { peer: who.peer, seal_key: seal_secret(who.number).key(), ..About::default() },
         };
         let kept_roster = restored.roster.iter().map(|entry| (entry.id(), entry.clone())).collect();
         let mut world = Self {
@@ -195,8 +257,8 @@ impl World {
             engine: Engine::new(identity, restored),
             now: Now { mono_ms: 0, wall },
             disk: Disk::Works,
-            number: n,
-            of,
+            number: who.number,
+            who,
             roster: kept_roster,
             held: None,
             batches: Vec::new(),
@@ -239,12 +301,12 @@ impl World {
             invites: self.invites.values().cloned().collect(),
             chance: Chance::of([u8::try_from(self.number).expect("few"); 32]),
             marks: self.marks.iter().map(|(home, marks)| (*home, *marks)).collect(),
-            epochs: open_epochs(genesis(self.of.0), self.of.1, &roster, &seal_secret(self.number)),
+            epochs: open_epochs(genesis(self.who.of.0), self.who.of.1, &roster, &seal_secret(self.number)),
             roster,
             ..Restored::default()
         };
         let statements: Vec<Sealed> = self.statements.values().cloned().collect();
-        Self::started_with(self.of, self.number, self.now.wall, restored, &statements, self.letters.clone())
+        Self::started_with(self.who.clone(), self.now.wall, restored, &statements, self.letters.clone())
     }
 
     /// A node of home `n` that answers for these homes and knows their nodes.
@@ -315,17 +377,13 @@ impl World {
 
     fn work(&self, id: JobId, job: Job) -> Done {
         match job {
-            Job::Sign(statement) => Done::Signed(statement.sign(&key(self.number))),
-            Job::Verify(sealed, genesis) => Done::Verified(genesis.key().is_some_and(|key| sealed.verify(&key))),
-            Job::VerifyAll(all) => {
-                let holds =
-                    |(sealed, genesis): &(Sealed, Genesis)| genesis.key().is_some_and(|key| sealed.verify(&key));
-                Done::VerifiedAll(all.iter().map(holds).collect())
-            }
-            Job::SignRecord(record) => Done::RecordSigned(record.sign(&key(self.number))),
-            Job::SignTicket(ticket) => Done::TicketSigned(ticket.sign(&key(self.number))),
-            Job::Tie(genesis) => Done::Tied(Tie::between(&key(self.number), &genesis)),
-            Job::SignEntry(entry) => Done::EntrySigned(entry.sign(&key(self.number))),
+            Job::Sign(statement) => Done::Signed(statement.sign(&self.who.key)),
+            Job::Verify(sealed, key) => Done::Verified(holds(&(sealed, key))),
+            Job::VerifyAll(all) => Done::VerifiedAll(all.iter().map(holds).collect()),
+            Job::SignRecord(record) => Done::RecordSigned(record.sign(&self.who.key)),
+            Job::SignTicket(ticket) => Done::TicketSigned(ticket.sign(&self.who.key)),
+            Job::Tie { own, other, key } => Done::Tied(Tie::between(&self.who.key, own, (other, &key))),
+            Job::SignEntry(entry) => Done::EntrySigned(entry.sign(&self.who.key)),
             Job::OpenEpoch { sealed, home, author, to } => {
                 Done::EpochOpened(sealed.open(&seal_secret(self.number), home, author, to).ok())
             }
@@ -398,6 +456,13 @@ impl World {
         self.now = Now { mono_ms: end, wall: wall.map(|w| w + i64::try_from(ms / 1_000).expect("in range")) };
     }
 
+    /// A new process, to which the household is this.
+    pub(crate) fn speak_for(&mut self, roster: &Roster) {
+        self.pass(60_000);
+        self.roster = roster.entries().map(|(id, entry)| (id, entry.clone())).collect();
+        *self = self.restarted();
+    }
+
     /// Sets the wall clock to the beginning of a day.
     pub(crate) fn set_day(&mut self, day: u16) {
         self.now.wall = Some(Day(day).begins());
@@ -464,6 +529,10 @@ impl World {
     pub(crate) fn alarms(&mut self) -> Vec<&'static str> {
         self.engine.snapshot(self.now).alarms.iter().map(|(alarm, _)| alarm.code()).collect()
     }
+}
+
+fn holds((sealed, key): &(Sealed, [u8; 32])) -> bool {
+    ed25519_dalek::VerifyingKey::from_bytes(key).is_ok_and(|key| sealed.verify(&key))
 }
 
 pub(crate) fn incoming(call: CallId, caller: &str) -> Incoming {

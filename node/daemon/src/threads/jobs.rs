@@ -71,7 +71,7 @@ impl Jobs {
             | Job::SignEntry(_)
             | Job::OpenEpoch { .. }
             | Job::SignHead(_)
-            | Job::Tie(_)
+            | Job::Tie { .. }
             | Job::Edit(_)
             | Job::NextKey
             | Job::SealLetter { .. }
@@ -107,7 +107,7 @@ fn work(job: Job, voice: &mut Voice) -> Option<Done> {
             Some(Done::EpochOpened(sealed.open(&voice.seal, home, author, to).ok()))
         }
         Job::SignHead(head) => Some(Done::HeadSigned(head.sign(&voice.key))),
-        Job::Tie(genesis) => Some(Done::Tied(Tie::between(&voice.key, &genesis))),
+        Job::Tie { own, other, key } => Some(Done::Tied(Tie::between(&voice.key, own, (other, &key)))),
         Job::Edit(edit) => Some(Done::Edited(change(&mut voice.shelf, &edit))),
         Job::SealLetter { letter, from, to } => Some(Done::LetterSealed(seal(&letter, &voice.seal, &from, &to))),
         Job::OpenLetter { sealed, from, to } => Some(Done::LetterOpened(sealed.open(&voice.seal, &from, &to))),
@@ -140,7 +140,7 @@ fn seal(letter: &Letter, secret: &SealSecret, from: &Address, to: &Correspondent
 
 fn check(job: Job) -> Option<Done> {
     match job {
-        Job::Verify(sealed, genesis) => Some(Done::Verified(holds(&(sealed, genesis)))),
+        Job::Verify(sealed, key) => Some(Done::Verified(holds(&(sealed, key)))),
         Job::VerifyAll(all) => Some(Done::VerifiedAll(all_hold(&all))),
         Job::Sign(_)
         | Job::SignRecord(_)
@@ -148,7 +148,7 @@ fn check(job: Job) -> Option<Done> {
         | Job::SignHead(_)
         | Job::SignEntry(_)
         | Job::OpenEpoch { .. }
-        | Job::Tie(_)
+        | Job::Tie { .. }
         | Job::Edit(_)
         | Job::NextKey
         | Job::SealLetter { .. }
