@@ -97,11 +97,6 @@ impl Household {
         }
     }
 
-    /// Who belongs to it.
-    pub(crate) fn roster(&self) -> &Roster {
-        &self.roster
-    }
-
     /// When something is to be done, in milliseconds of the monotonic clock.
     pub(crate) fn due_ms(&self) -> Option<u64> {
         [self.hello_due_ms, self.rekey_due_ms].into_iter().flatten().min()
