@@ -5,7 +5,9 @@ import { count, day, duration, region } from "../format";
 import { Card } from "../parts/card";
 import { Confirm } from "../parts/dialog";
 import { Choice, Field } from "../parts/field";
+import { Form } from "../parts/form";
 import { Icon } from "../parts/icon";
+import { IconButton } from "../parts/iconbutton";
 import { Empty, Failure, Skeleton } from "../parts/states";
 import { CallsTabs } from "../parts/tabs";
 import { REGIONS } from "../regions";
@@ -78,15 +80,11 @@ function ImportTable({ imports, onChanged }: { imports: readonly Import[]; onCha
               {may && (
                 <td>
                   <div class="actions">
-                    <button
-                      type="button"
-                      class="icon-button"
-                      aria-label={t("imports.undo", { name: one.name })}
-                      title={t("imports.undo", { name: one.name })}
+                    <IconButton
+                      icon="undo"
+                      label={t("imports.undo", { name: one.name })}
                       onClick={() => setLeaving(one)}
-                    >
-                      <Icon name="undo" />
-                    </button>
+                    />
                   </div>
                 </td>
               )}
@@ -186,13 +184,7 @@ function BringForm({ file, onFile, known, problem, busy, onBring }: BringFormPro
   const taken = known.some((one) => one.name === name.trim());
   const onName = problem?.field === "name";
   return (
-    <form
-      class="form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void onBring(name.trim(), country, taken && replace === "newer");
-      }}
-    >
+    <Form onSend={() => onBring(name.trim(), country, taken && replace === "newer")}>
       <div class="field">
         <label for="list-file">{t("imports.file")}</label>
         <input
@@ -255,7 +247,7 @@ function BringForm({ file, onFile, known, problem, busy, onBring }: BringFormPro
       <button type="submit" class="button button-main" disabled={busy || file === null || country === ""}>
         {t("imports.do")}
       </button>
-    </form>
+    </Form>
   );
 }
 

@@ -1,12 +1,13 @@
 import { useState } from "preact/hooks";
 
 import { api } from "../requests";
-import { asProblem, type Problem } from "../client";
 import { Card } from "../parts/card";
 import { CopyText } from "../parts/copy";
-import { Confirm, Dialog } from "../parts/dialog";
+import { useDeed } from "../parts/deed";
+import { Confirm, Dialog, DialogForm } from "../parts/dialog";
 import { Field } from "../parts/field";
 import { Icon } from "../parts/icon";
+import { IconButton } from "../parts/iconbutton";
 import { Empty, Failure, Skeleton } from "../parts/states";
 import { Time } from "../parts/time";
 import { useResource } from "../resource";
@@ -99,15 +100,7 @@ function KeyTable({ keys, onDelete }: { keys: readonly ApiKey[]; onDelete: (key:
             <td class="wide">{key.last_used === null ? t("keys.never") : <Time unix={key.last_used} />}</td>
             <td>
               <div class="actions">
-                <button
-                  type="button"
-                  class="icon-button"
-                  aria-label={t("keys.delete", { name: key.name })}
-                  title={t("keys.delete", { name: key.name })}
-                  onClick={() => onDelete(key)}
-                >
-                  <Icon name="trash" />
-                </button>
+                <IconButton icon="trash" label={t("keys.delete", { name: key.name })} onClick={() => onDelete(key)} />
               </div>
             </td>
           </tr>
@@ -120,58 +113,33 @@ function KeyTable({ keys, onDelete }: { keys: readonly ApiKey[]; onDelete: (key:
 function CreateDialog({ onClose, onCreated }: { onClose: () => void; onCreated: (key: NewApiKey) => void }) {
   const [name, setName] = useState("");
   const [role, setRole] = useState<Role>("viewer");
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const [busy, setBusy] = useState(false);
-  const create = async (): Promise<void> => {
-    setBusy(true);
-    try {
-      onCreated(await api.createKey(name.trim(), role));
-    } catch (error) {
-      setProblem(asProblem(error));
-      setBusy(false);
-    }
-  };
+  const { busy, problem, run } = useDeed();
+  const create = () => run(async () => onCreated(await api.createKey(name.trim(), role)));
   return (
-    <Dialog title={t("keys.create")} onClose={onClose}>
-      <form
-        class="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void create();
-        }}
+    <DialogForm title={t("keys.create")} act={t("keys.create")} busy={busy} onSend={create} onClose={onClose}>
+      <Field
+        label={t("keys.name")}
+        hint={t("keys.name_hint")}
+        value={name}
+        onValue={setName}
+        error={problem?.message}
+        maxLength={80}
+        autocomplete="off"
+        required
+        autofocus
+      />
+      <Field
+        label={t("keys.role")}
+        control="select"
+        value={role}
+        onValue={(value) => setRole(ROLES.find((one) => one === value) ?? "viewer")}
       >
-        <Field
-          label={t("keys.name")}
-          hint={t("keys.name_hint")}
-          value={name}
-          onValue={setName}
-          error={problem?.message}
-          maxLength={80}
-          autocomplete="off"
-          required
-          autofocus
-        />
-        <Field
-          label={t("keys.role")}
-          control="select"
-          value={role}
-          onValue={(value) => setRole(ROLES.find((one) => one === value) ?? "viewer")}
-        >
-          {ROLES.map((one) => (
-            <option key={one} value={one}>
-              {t(`keys.role.${one}`)}
-            </option>
-          ))}
-        </Field>
-        <div class="dialog-actions">
-          <button type="button" class="button" onClick={onClose}>
-            {t("app.cancel")}
-          </button>
-          <button type="submit" class="button button-main" disabled={busy}>
-            {t("keys.create")}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+        {ROLES.map((one) => (
+          <option key={one} value={one}>
+            {t(`keys.role.${one}`)}
+          </option>
+        ))}
+      </Field>
+    </DialogForm>
   );
 }

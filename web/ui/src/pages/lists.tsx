@@ -5,9 +5,11 @@ import { asProblem, type Problem } from "../client";
 import { removeEntry } from "../deeds";
 import { count, share } from "../format";
 import { StandingBadge } from "../parts/badge";
-import { Dialog } from "../parts/dialog";
+import { useDeed } from "../parts/deed";
+import { DialogForm } from "../parts/dialog";
 import { Choice, Field } from "../parts/field";
 import { Icon } from "../parts/icon";
+import { IconButton } from "../parts/iconbutton";
 import { Empty, Failure, Skeleton } from "../parts/states";
 import { CallsTabs } from "../parts/tabs";
 import { Time } from "../parts/time";
@@ -199,24 +201,12 @@ function EntryActions({ entry, onEdit, onChanged }: EntryActionsProps) {
   const subject = entry.label !== "" ? entry.label : (entry.spaced ?? entry.subject);
   return (
     <div class="actions">
-      <button
-        type="button"
-        class="icon-button"
-        aria-label={t("lists.edit", { subject })}
-        title={t("lists.edit", { subject })}
-        onClick={() => onEdit(entry)}
-      >
-        <Icon name="edit" />
-      </button>
-      <button
-        type="button"
-        class="icon-button"
-        aria-label={t("lists.remove", { subject })}
-        title={t("lists.remove", { subject })}
+      <IconButton icon="edit" label={t("lists.edit", { subject })} onClick={() => onEdit(entry)} />
+      <IconButton
+        icon="trash"
+        label={t("lists.remove", { subject })}
         onClick={() => void removeEntry(entry).then(onChanged)}
-      >
-        <Icon name="trash" />
-      </button>
+      />
     </div>
   );
 }
@@ -232,82 +222,60 @@ function EntryDialog({ entry, onClose, onSaved }: EntryDialogProps) {
   const [standing, setStanding] = useState<Standing>(entry?.standing ?? "allow");
   const [label, setLabel] = useState(entry?.label ?? "");
   const [notes, setNotes] = useState(entry?.notes ?? "");
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const [busy, setBusy] = useState(false);
-  const save = async (): Promise<void> => {
-    setBusy(true);
-    try {
+  const { busy, problem, run } = useDeed();
+  const save = () =>
+    run(async () => {
       await api.setEntry(subject.trim(), { standing, label, notes });
       done(t("app.saved"));
       onSaved();
       onClose();
-    } catch (error) {
-      setProblem(asProblem(error));
-      setBusy(false);
-    }
-  };
+    });
   const errorOf = (field: string): string | null => (problem?.field === field ? problem.message : null);
   const named = problem !== null && ["subject", "label", "notes"].includes(problem.field ?? "");
   const title =
     entry === null ? t("lists.add_title") : t("lists.edit_title", { subject: entry.spaced ?? entry.subject });
   return (
-    <Dialog title={title} onClose={onClose}>
-      <form
-        class="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void save();
-        }}
-      >
-        {entry === null && (
-          <Field
-            label={t("lists.subject")}
-            hint={t("lists.subject_hint")}
-            value={subject}
-            onValue={setSubject}
-            error={errorOf("subject") ?? (named ? null : problem?.message)}
-            type="tel"
-            maxLength={40}
-            required
-            autofocus
-          />
-        )}
-        <Choice
-          label={t("lists.standing")}
-          value={standing}
-          onValue={setStanding}
-          options={STANDINGS.map((value) => ({
-            value,
-            label: t(`standing.${value}`),
-            tone: `tone-${value}`,
-          }))}
-        />
+    <DialogForm title={title} act={t("app.save")} busy={busy} onSend={save} onClose={onClose}>
+      {entry === null && (
         <Field
-          label={t("lists.label")}
-          hint={t("lists.label_hint")}
-          value={label}
-          onValue={setLabel}
-          error={errorOf("label")}
-          maxLength={80}
+          label={t("lists.subject")}
+          hint={t("lists.subject_hint")}
+          value={subject}
+          onValue={setSubject}
+          error={errorOf("subject") ?? (named ? null : problem?.message)}
+          type="tel"
+          maxLength={40}
+          required
+          autofocus
         />
-        <Field
-          label={t("lists.notes")}
-          control="textarea"
-          rows={3}
-          value={notes}
-          onValue={setNotes}
-          error={errorOf("notes") ?? (entry !== null && !named ? problem?.message : null)}
-          maxLength={2000}
-        />
-        <div class="dialog-actions">
-          <button type="button" class="button" onClick={onClose}>
-            {t("app.cancel")}
-          </button>
-          <button type="submit" class="button button-main" disabled={busy}>
-            {t("app.save")}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+      )}
+      <Choice
+        label={t("lists.standing")}
+        value={standing}
+        onValue={setStanding}
+        options={STANDINGS.map((value) => ({
+          value,
+          label: t(`standing.${value}`),
+          tone: `tone-${value}`,
+        }))}
+      />
+      <Field
+        label={t("lists.label")}
+        hint={t("lists.label_hint")}
+        value={label}
+        onValue={setLabel}
+        error={errorOf("label")}
+        maxLength={80}
+      />
+      <Field
+        label={t("lists.notes")}
+        control="textarea"
+        rows={3}
+        value={notes}
+        onValue={setNotes}
+        error={errorOf("notes") ?? (entry !== null && !named ? problem?.message : null)}
+        maxLength={2000}
+      />
+    </DialogForm>
   );
 }

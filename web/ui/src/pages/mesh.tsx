@@ -1,13 +1,14 @@
 import { useState } from "preact/hooks";
 
 import { api } from "../requests";
-import { asProblem, type Problem } from "../client";
 import { brief, count, day } from "../format";
 import { Card } from "../parts/card";
 import { CopyText } from "../parts/copy";
+import { useDeed } from "../parts/deed";
 import { Confirm } from "../parts/dialog";
 import { Field } from "../parts/field";
-import { Icon } from "../parts/icon";
+import { Form } from "../parts/form";
+import { IconButton } from "../parts/iconbutton";
 import { InviteCard, JoinCard, NearbyCard, Presence } from "../parts/meet";
 import { PeersCard } from "../parts/peers";
 import { Empty, Failure, Skeleton } from "../parts/states";
@@ -92,26 +93,18 @@ function OwnCard() {
 function Vouch({ neighbours, onVouched }: { neighbours: Neighbours | undefined; onVouched: () => void }) {
   const [card, setCard] = useState("");
   const [name, setName] = useState("");
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const [busy, setBusy] = useState(false);
+  const { busy, problem, run } = useDeed();
   const left = neighbours?.left;
-  const vouch = async (): Promise<void> => {
-    setBusy(true);
-    try {
+  const vouch = () =>
+    run(async () => {
       const neighbour = await api.vouch(card.trim(), name.trim());
       done(t("mesh.vouched", { name: neighbour.name }), async () => {
         await api.unvouch(neighbour.home);
       });
       setCard("");
       setName("");
-      setProblem(null);
       onVouched();
-    } catch (error) {
-      setProblem(asProblem(error));
-    } finally {
-      setBusy(false);
-    }
-  };
+    });
   const onName = problem?.field === "name";
   return (
     <Card
@@ -121,13 +114,7 @@ function Vouch({ neighbours, onVouched }: { neighbours: Neighbours | undefined; 
       {left === 0 ? (
         <p class="soft">{t("mesh.vouch_full")}</p>
       ) : (
-        <form
-          class="form"
-          onSubmit={(event) => {
-            event.preventDefault();
-            void vouch();
-          }}
-        >
+        <Form onSend={vouch}>
           <Field
             label={t("mesh.vouch_card")}
             hint={t("mesh.vouch_card_hint")}
@@ -154,7 +141,7 @@ function Vouch({ neighbours, onVouched }: { neighbours: Neighbours | undefined; 
           <button type="submit" class="button button-main" disabled={busy}>
             {t("mesh.vouch_do")}
           </button>
-        </form>
+        </Form>
       )}
     </Card>
   );
@@ -205,15 +192,11 @@ function NeighbourTable({ neighbours, onChanged }: { neighbours: readonly Neighb
               {has("moderator") && (
                 <td>
                   <div class="actions">
-                    <button
-                      type="button"
-                      class="icon-button"
-                      aria-label={t("mesh.neighbour_remove", { name: neighbour.name })}
-                      title={t("mesh.neighbour_remove", { name: neighbour.name })}
+                    <IconButton
+                      icon="trash"
+                      label={t("mesh.neighbour_remove", { name: neighbour.name })}
                       onClick={() => setLeaving(neighbour)}
-                    >
-                      <Icon name="trash" />
-                    </button>
+                    />
                   </div>
                 </td>
               )}

@@ -8,6 +8,7 @@ import { Meter } from "../parts/badge";
 import { CallTable } from "../parts/calltable";
 import { Card } from "../parts/card";
 import { Choice, Field } from "../parts/field";
+import { Form } from "../parts/form";
 import { Icon } from "../parts/icon";
 import { Record } from "../parts/record";
 import { Empty, Failure, Skeleton } from "../parts/states";
@@ -323,19 +324,13 @@ function OwnRule({ of, reload }: PartProps) {
             </button>
           </div>
         )}
-      <form
-        class="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void save();
-        }}
-      >
+      <Form onSend={save}>
         <Field label={t("lists.label")} hint={t("lists.label_hint")} value={label} onValue={setLabel} maxLength={80} />
         <Field label={t("lists.notes")} control="textarea" rows={3} value={notes} onValue={setNotes} maxLength={2000} />
         <button type="submit" class="button" disabled={!changed}>
           {t("app.save")}
         </button>
-      </form>
+      </Form>
     </Card>
   );
 }

@@ -7,6 +7,7 @@ import { remember } from "../memory";
 import { ProblemList } from "../parts/banners";
 import { Card } from "../parts/card";
 import { Choice, Field } from "../parts/field";
+import { Form } from "../parts/form";
 import { Icon } from "../parts/icon";
 import { Failure, Skeleton } from "../parts/states";
 import { REGIONS } from "../regions";
@@ -171,13 +172,7 @@ function SettingsForm({ now, onSaved }: { now: Settings; onSaved: (settings: Set
   const hint = (field: keyof Settings, words: string): string => (pinned(field) ? t("settings.pinned") : words);
   const codes = REGIONS.includes(code) ? REGIONS : [code, ...REGIONS];
   return (
-    <form
-      class="form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void save();
-      }}
-    >
+    <Form onSend={save}>
       <Field
         label={t("settings.region")}
         hint={hint("region", t("settings.region_hint"))}
@@ -230,7 +225,7 @@ function SettingsForm({ now, onSaved }: { now: Settings; onSaved: (settings: Set
           </button>
         </div>
       )}
-    </form>
+    </Form>
   );
 }
 

@@ -11,6 +11,7 @@ import type { Call, Category, Standing } from "../types";
 import { t, tn } from "../words";
 import { Meter, VerdictBadge } from "./badge";
 import { Icon } from "./icon";
+import { IconButton } from "./iconbutton";
 import { Menu, MenuItem } from "./menu";
 import { Time } from "./time";
 
@@ -168,24 +169,8 @@ function Actions({ number, who }: { number: string; who: string }) {
   const legit = t("call.report_legit", { who });
   return (
     <div class="actions">
-      <button
-        type="button"
-        class="icon-button"
-        aria-label={spam}
-        title={spam}
-        onClick={() => void report(number, "spam", who)}
-      >
-        <Icon name="flag" />
-      </button>
-      <button
-        type="button"
-        class="icon-button"
-        aria-label={legit}
-        title={legit}
-        onClick={() => void report(number, "legit", who)}
-      >
-        <Icon name="thumb" />
-      </button>
+      <IconButton icon="flag" label={spam} onClick={() => void report(number, "spam", who)} />
+      <IconButton icon="thumb" label={legit} onClick={() => void report(number, "legit", who)} />
       <Menu label={t("call.more_actions", { who })}>
         <p class="menu-title">{t("call.menu.report")}</p>
         {MENU_CATEGORIES.map((category) => (

@@ -1,7 +1,6 @@
 /** What was written to and by one neighbour, and the place to write more. */
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { asProblem, type Problem } from "../client";
 import { NOTHING, withNewest, withOlder, without, type Mail } from "../mail";
 import { api } from "../requests";
 import { address } from "../route";
@@ -9,8 +8,10 @@ import { useResource } from "../resource";
 import { attempt, done } from "../toasts";
 import type { Message, MessageThread } from "../types";
 import { t, tn } from "../words";
+import { useDeed } from "./deed";
 import { Confirm } from "./dialog";
 import { Icon, type IconName } from "./icon";
+import { IconButton } from "./iconbutton";
 import { Empty, Failure, Skeleton } from "./states";
 import { Time } from "./time";
 
@@ -105,15 +106,7 @@ function Head({ thread, onForgotten }: { thread: MessageThread; onForgotten: () 
         </p>
       </div>
       {thread.last !== null && (
-        <button
-          type="button"
-          class="icon-button"
-          aria-label={t("messages.forget")}
-          title={t("messages.forget")}
-          onClick={() => setForgetting(true)}
-        >
-          <Icon name="trash" />
-        </button>
+        <IconButton icon="trash" label={t("messages.forget")} onClick={() => setForgetting(true)} />
       )}
       {forgetting && (
         <Confirm
@@ -237,23 +230,16 @@ function File({ data, id }: { data: NonNullable<Message["data"]>; id: string }) 
 
 function Composer({ home, name, onWritten }: { home: string; name: string; onWritten: () => void }) {
   const [text, setText] = useState("");
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<Problem | null>(null);
+  const { busy, problem, run } = useDeed();
   const over = new TextEncoder().encode(text.trim()).length - MAX_TEXT_BYTES;
   const sendable = text.trim() !== "" && over <= 0 && !busy;
   const send = async (): Promise<void> => {
     if (!sendable) return;
-    setBusy(true);
-    try {
+    await run(async () => {
       await api.writeMessage(home, text);
       setText("");
-      setProblem(null);
       onWritten();
-    } catch (error) {
-      setProblem(asProblem(error));
-    } finally {
-      setBusy(false);
-    }
+    });
   };
   const error = over > 0 ? t("messages.too_long", { n: over }) : (problem?.message ?? null);
   return (

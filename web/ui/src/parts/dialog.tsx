@@ -1,8 +1,9 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useRef } from "preact/hooks";
 
-import { asProblem } from "../client";
 import { t } from "../words";
+import { useDeed } from "./deed";
+import { Form, type FormProps } from "./form";
 import { Icon } from "./icon";
 
 interface DialogProps {
@@ -65,24 +66,18 @@ interface ConfirmProps {
 
 /** Asks before what cannot be undone with one press. */
 export function Confirm({ title, why, act, onConfirm, onClose }: ConfirmProps) {
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<string | null>(null);
-  const confirm = async (): Promise<void> => {
-    setBusy(true);
-    try {
+  const { busy, problem, run } = useDeed();
+  const confirm = () =>
+    run(async () => {
       await onConfirm();
       onClose();
-    } catch (error) {
-      setProblem(asProblem(error).message);
-      setBusy(false);
-    }
-  };
+    });
   return (
     <Dialog title={title} onClose={onClose}>
       <p>{why}</p>
       {problem !== null && (
         <p class="field-error" role="alert">
-          {problem}
+          {problem.message}
         </p>
       )}
       <div class="dialog-actions">
@@ -93,6 +88,33 @@ export function Confirm({ title, why, act, onConfirm, onClose }: ConfirmProps) {
           {act}
         </button>
       </div>
+    </Dialog>
+  );
+}
+
+interface DialogFormProps extends FormProps {
+  title: string;
+  /** What sending it does, on the button. */
+  act: string;
+  busy: boolean;
+  onClose: () => void;
+}
+
+/** A form in a dialog of its own, to be sent or left. */
+export function DialogForm({ title, act, busy, onClose, onSend, children }: DialogFormProps) {
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <Form onSend={onSend}>
+        {children}
+        <div class="dialog-actions">
+          <button type="button" class="button" onClick={onClose}>
+            {t("app.cancel")}
+          </button>
+          <button type="submit" class="button button-main" disabled={busy}>
+            {act}
+          </button>
+        </div>
+      </Form>
     </Dialog>
   );
 }

@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 
+import type { Problem } from "../client";
 import { brief } from "../format";
 import { api } from "../requests";
 import { useResource } from "../resource";
@@ -12,6 +13,7 @@ import { Card } from "./card";
 import { CopyText } from "./copy";
 import { Countdown, useDeed } from "./deed";
 import { Field } from "./field";
+import { Form } from "./form";
 import { Icon } from "./icon";
 import { Empty, Failure, Skeleton } from "./states";
 
@@ -22,6 +24,28 @@ function FourWords({ words, label }: { words: string; label: string }) {
       <p class="soft">{label}</p>
       <p class="four-words-text">{words}</p>
     </div>
+  );
+}
+
+interface NameFieldProps {
+  label: string;
+  name: string;
+  onName: (name: string) => void;
+  problem: Problem | null;
+}
+
+/** What the neighbour is called here. */
+function NameField({ label, name, onName, problem }: NameFieldProps) {
+  return (
+    <Field
+      label={label}
+      hint={t("meet.name_hint")}
+      value={name}
+      onValue={onName}
+      error={problem?.message}
+      maxLength={80}
+      autocomplete="off"
+    />
   );
 }
 
@@ -43,26 +67,12 @@ export function InviteCard() {
     <Card title={t("meet.invite")} why={t("meet.invite_why")}>
       {problem !== undefined && <Failure problem={problem} retry={reload} />}
       {data === undefined && problem === undefined && <Skeleton />}
-      <form
-        class="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void make();
-        }}
-      >
-        <Field
-          label={t("meet.invite_name")}
-          hint={t("meet.name_hint")}
-          value={name}
-          onValue={setName}
-          error={deed.problem?.message}
-          maxLength={80}
-          autocomplete="off"
-        />
+      <Form onSend={make}>
+        <NameField label={t("meet.invite_name")} name={name} onName={setName} problem={deed.problem} />
         <button type="submit" class="button button-main" disabled={deed.busy}>
           {t("meet.invite_do")}
         </button>
-      </form>
+      </Form>
       {data?.items.map((invite) => (
         <OneInvite key={invite.id} invite={invite} onChanged={reload} />
       ))}
@@ -167,13 +177,7 @@ export function JoinCard() {
   }, [data]);
   return (
     <Card title={t("meet.join")} why={t("meet.join_why")}>
-      <form
-        class="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void join();
-        }}
-      >
+      <Form onSend={join}>
         <Field
           label={t("meet.join_invite")}
           hint={t("meet.join_hint")}
@@ -187,19 +191,11 @@ export function JoinCard() {
           autocomplete="off"
           required
         />
-        <Field
-          label={t("meet.join_name")}
-          hint={t("meet.name_hint")}
-          value={name}
-          onValue={setName}
-          error={onInvite ? null : deed.problem?.message}
-          maxLength={80}
-          autocomplete="off"
-        />
+        <NameField label={t("meet.join_name")} name={name} onName={setName} problem={onInvite ? null : deed.problem} />
         <button type="submit" class="button button-main" disabled={deed.busy}>
           {t("meet.join_do")}
         </button>
-      </form>
+      </Form>
       {latest !== undefined && !dismissed.value.has(latest.id) && <JoinState join={latest} />}
     </Card>
   );
@@ -289,15 +285,7 @@ function Compare({ meeting, may, onChanged }: { meeting: Meeting; may: boolean; 
       {meeting.four_words && <FourWords words={meeting.four_words} label={t("meet.words_both")} />}
       {may && meeting.stage === "comparing" && (
         <div class="form">
-          <Field
-            label={t("meet.join_name")}
-            hint={t("meet.name_hint")}
-            value={name}
-            onValue={setName}
-            error={deed.problem?.message}
-            maxLength={80}
-            autocomplete="off"
-          />
+          <NameField label={t("meet.join_name")} name={name} onName={setName} problem={deed.problem} />
           <div class="actions">
             <button type="button" class="button button-main" disabled={deed.busy} onClick={() => void answer(true)}>
               {t("meet.same")}

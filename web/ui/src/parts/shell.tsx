@@ -11,6 +11,7 @@ import { following, setTheme, theme } from "../theme";
 import { t, tn } from "../words";
 import { Banners } from "./banners";
 import { Icon, type IconName } from "./icon";
+import { IconButton } from "./iconbutton";
 import { Meerkat } from "./meerkat";
 
 const PLACES: readonly {
@@ -103,11 +104,7 @@ export function ThemeSwitch() {
   const now = theme.value;
   const next = following(now);
   const label = t("theme.label", { now: t(`theme.${now}`), next: t(`theme.${next}`) });
-  return (
-    <button type="button" class="icon-button" aria-label={label} title={label} onClick={() => setTheme(next)}>
-      <Icon name={now} />
-    </button>
-  );
+  return <IconButton icon={now} label={label} onClick={() => setTheme(next)} />;
 }
 
 /** Test a number: what would happen if it called now. */
