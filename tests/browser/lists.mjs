@@ -6,24 +6,21 @@
 // number ring and tells the neighbours, hands a number's record out and erases it, and undoes the import. Reports as JSON;
 // the exit code is 0 if nothing is wrong.
 import { readFileSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import path from "node:path";
 
-import { chromium } from "playwright-core";
+import { Looks, claim } from "./looks.mjs";
 
 const [base, token, outDir, reported] = process.argv.slice(2);
 if (!base || !token || !outDir || !reported) {
   process.stderr.write("usage: node lists.mjs BASE_URL CLAIM_TOKEN OUT_DIR REPORTED_NUMBER\n");
   process.exit(64);
 }
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 const ROWS = 60_000;
 const LISTED = "+4930555001";
 
-const report = { looks: [], failures: [], progress: [] };
-const fail = (words) => report.failures.push(words);
+const looks = new Looks(outDir);
+const progress = (looks.report.progress = []);
+const fail = (words) => looks.fail(words);
 
 /** A blocklist with a bad row in each thousand. */
 function list() {
@@ -36,38 +33,6 @@ function list() {
   return Buffer.from(rows.join("\n"));
 }
 
-async function look(page, name) {
-  for (const [width, theme] of [
-    [320, "dark"],
-    [1280, "light"],
-  ]) {
-    await page.setViewportSize({ width, height: width < 600 ? 740 : 860 });
-    await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
-    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-    await page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)));
-    const found = await page.evaluate(async (tags) => {
-      const result = await window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] });
-      return {
-        violations: result.violations.map((v) => `${v.id}: ${v.nodes[0]?.target.join(" ")}: ${v.nodes[0]?.failureSummary}`),
-        overflow_px: document.documentElement.scrollWidth - innerWidth,
-      };
-    }, AXE_TAGS);
-    await page.screenshot({ path: path.join(outDir, `${name}-${theme}-${width}.png`), fullPage: width > 600 });
-    report.looks.push({ name, theme, width, ...found });
-    for (const words of found.violations) fail(`${name} (${theme}, ${width} px): axe ${words}`);
-    if (found.overflow_px > 0) fail(`${name} (${theme}, ${width} px): ${found.overflow_px} px wider than the screen`);
-  }
-}
-
-async function claim(page) {
-  await page.goto(`${base}/#claim=${encodeURIComponent(token)}`);
-  await page.locator("input[name=name]").fill("Robin");
-  await page.locator("input[name=password]").fill("three calm meerkats");
-  await page.locator("button[type=submit]").click();
-  await page.getByRole("heading", { level: 1, name: "Home" }).waitFor();
-  await page.evaluate(AXE);
-}
-
 async function open(page, hash) {
   await page.evaluate((to) => (location.hash = to), hash);
   await page.waitForFunction(() => document.querySelector(".skeleton") === null);
@@ -77,7 +42,7 @@ async function bring(page) {
   await open(page, "#/calls/imports");
   await page.getByText("No list is imported").waitFor();
   // Every state of the bar, as it is drawn.
-  await page.exposeFunction("progressSeen", (text) => report.progress.push(text));
+  await page.exposeFunction("progressSeen", (text) => progress.push(text));
   await page.evaluate(() => {
     new MutationObserver(() => {
       const bar = document.querySelector("progress");
@@ -90,19 +55,19 @@ async function bring(page) {
   await page.locator("progress").waitFor();
   await page.screenshot({ path: path.join(outDir, "import-progress.png") });
   await page.getByText("numbers imported as street list").waitFor({ timeout: 120_000 });
-  const percents = report.progress.map((text) => Number(/(\d+) %/.exec(text)?.[1] ?? -1));
+  const percents = progress.map((text) => Number(/(\d+) %/.exec(text)?.[1] ?? -1));
   if (new Set(percents).size < 5) fail(`the bar hardly moves: ${percents}`);
-  if (!report.progress.some((text) => /rows with a number.* left out.* left/.test(text))) fail("rows and time left are told");
+  if (!progress.some((text) => /rows with a number.* left out.* left/.test(text))) fail("rows and time left are told");
   await page.locator(".import-result summary").click();
   await page.getByText("This is not a telephone number that can exist.").first().waitFor();
   await page.getByRole("cell", { name: "1,001", exact: true }).or(page.getByRole("cell", { name: "1.001", exact: true })).waitFor();
-  await look(page, "import-result");
+  await looks.look(page, "import-result");
 }
 
 async function meet(page) {
   await open(page, `#/number/${LISTED}`);
   await page.getByText("On the imported list “street list” as a scam").waitFor();
-  await look(page, "import-number");
+  await looks.look(page, "import-number");
 }
 
 async function tell(page) {
@@ -112,7 +77,7 @@ async function tell(page) {
   await page.locator(".assessment-allow").waitFor();
   const offer = page.getByRole("button", { name: "Tell the neighbours it is legitimate" });
   await offer.waitFor();
-  await look(page, "tell-legitimate");
+  await looks.look(page, "tell-legitimate");
   await offer.click();
   await page.getByText("You reported it as legitimate").waitFor();
   await offer.waitFor({ state: "detached" });
@@ -125,10 +90,10 @@ async function handOutAndErase(page) {
   const record = JSON.parse(readFileSync(file, "utf8"));
   if (record.known.number !== reported || record.known.own_report.category !== "legit") fail("the record is not of this number");
   await page.getByRole("button", { name: "Erase", exact: true }).click();
-  await look(page, "erase-confirm");
+  await looks.look(page, "erase-confirm");
   await page.locator("dialog").getByRole("button", { name: "Erase", exact: true }).click();
   await page.getByRole("heading", { name: "What stays" }).waitFor();
-  await look(page, "erased");
+  await looks.look(page, "erased");
   await page.locator("dialog").getByRole("button", { name: "Close" }).last().click();
   await page.locator(".assessment-block").waitFor();
 }
@@ -140,10 +105,7 @@ async function undo(page) {
   await page.getByText("No list is imported").waitFor();
 }
 
-async function main() {
-  await mkdir(outDir, { recursive: true });
-  const args = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"];
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args });
+await looks.walk(async (browser) => {
   const page = await (await browser.newContext()).newPage();
   page.setDefaultTimeout(15_000);
   page.on("pageerror", (error) => fail(`page: ${error.message}`));
@@ -151,15 +113,10 @@ async function main() {
     if (message.type() === "error") fail(`console: ${message.text()}`);
   });
   try {
-    for (const step of [claim, bring, meet, tell, handOutAndErase, undo]) await step(page);
+    await claim(page, base, token);
+    for (const step of [bring, meet, tell, handOutAndErase, undo]) await step(page);
   } catch (error) {
     await page.screenshot({ path: path.join(outDir, "stopped.png") });
-    fail(`the walk stopped: ${error instanceof Error ? error.message : String(error)}`);
-  } finally {
-    await browser.close();
+    throw error;
   }
-  await writeFile(path.join(outDir, "report.json"), JSON.stringify(report, null, 2));
-  process.exit(report.failures.length === 0 ? 0 : 1);
-}
-
-await main();
+});

@@ -5,12 +5,10 @@
 // Claims the first admin, signs out and in, opens every page in both themes and at two widths, runs axe on each,
 // watches for errors and for violations of the Content-Security-Policy, walks by keyboard alone, measures the first
 // load. The exit code is 0 if nothing is wrong, 1 if something is, 64 if it was called wrongly.
-import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import path from "node:path";
 
-import { chromium } from "playwright-core";
+import { AXE, AXE_TAGS, introduce, launch, still } from "./looks.mjs";
 
 const [base, token, outDir, ...flags] = process.argv.slice(2);
 if (!base || !token || !outDir) {
@@ -19,23 +17,9 @@ if (!base || !token || !outDir) {
 }
 const flag = (name, otherwise) => (flags.includes(name) ? flags[flags.indexOf(name) + 1] : otherwise);
 const NUMBER = flag("--number", "+4930901820");
-const ADMIN = { name: "Robin", password: "three calm meerkats" };
 const BUDGET = { bytes: 60_000, requests: 8 };
 const WIDTHS = [360, 1280];
 const THEMES = ["light", "dark"];
-const AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-const CHROMIUM_ARGS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 
 // Name, address, beginning of the window's title, and what to open before looking.
 const PAGES = [
@@ -94,11 +78,7 @@ async function arrived(page, title) {
 }
 
 async function inspect(page, name, theme, width) {
-  // Colours that are on their way from one theme to the other belong to neither.
-  await page.evaluate(async () => {
-    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-    await Promise.allSettled(document.getAnimations().map((animation) => animation.finished));
-  });
+  await still(page);
   const found = await page.evaluate(async (tags) => {
     const result = await window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] });
     return {
@@ -121,7 +101,6 @@ async function inspect(page, name, theme, width) {
   if (found.overflow_px > 0) fail(`${at}: ${found.overflow_px} px wider than the screen`);
 }
 
-/** The page's policy forbids code from texts; the browser's debugger, through which this comes, is not bound by it. */
 async function withAxe(page) {
   await page.evaluate(AXE);
 }
@@ -142,8 +121,7 @@ async function claim(page) {
   await page.getByRole("heading", { level: 1 }).waitFor();
   await withAxe(page);
   await eachLook(page, "claim", async () => {});
-  await page.locator("input[name=name]").fill(ADMIN.name);
-  await page.locator("input[name=password]").fill(ADMIN.password);
+  await introduce(page);
   await page.locator("button[type=submit]").click();
   await arrived(page, "Home");
   if (page.url().includes(token)) fail("the claim token is still in the address after it was used");
@@ -155,8 +133,7 @@ async function signOutAndIn(page) {
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.locator("input[name=password]").waitFor();
   await eachLook(page, "signin", async () => {});
-  await page.locator("input[name=name]").fill(ADMIN.name);
-  await page.locator("input[name=password]").fill(ADMIN.password);
+  await introduce(page);
   await page.keyboard.press("Enter");
   await arrived(page, "System");
 }
@@ -275,10 +252,7 @@ async function firstLoad(browser, state) {
 
 async function main() {
   await mkdir(outDir, { recursive: true });
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: CHROMIUM_ARGS,
-  });
+  const browser = await launch();
   try {
     const context = await browser.newContext();
     const page = await watched(context);
