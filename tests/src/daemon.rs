@@ -247,6 +247,16 @@ impl Daemon {
             .unwrap_or_else(|e| panic!("{method} {path}: {e}; log:\n{}", self.log()))
     }
 
+    /// Asks for a document; nothing, while the daemon does not answer because it starts anew.
+    #[must_use]
+    pub fn try_ask(&self, path: &str) -> Option<(u16, Value)> {
+        let socket = self.data.join("meerkat.sock");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+        let request = Request::builder().uri(path).header("host", "localhost").body(Full::new(Bytes::new())).ok()?;
+        let patience = Duration::from_secs(10);
+        runtime.block_on(async { tokio::time::timeout(patience, send(&socket, request)).await }).ok()?.ok()
+    }
+
     /// Asks for a document and expects it.
     ///
     /// # Panics

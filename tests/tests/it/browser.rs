@@ -86,3 +86,24 @@ fn two_people_become_neighbours_on_their_pages() {
     assert_eq!(report["failures"], Value::Array(Vec::new()), "{}", report["failures"]);
     assert!(report["looks"].as_array().is_some_and(|looks| looks.len() == 8), "{report}");
 }
+
+#[test]
+fn two_fresh_nodes_become_a_household_on_their_pages() {
+    let (host, guest) = (Daemon::start(Setup::default()), Daemon::start(Setup::default()));
+    let pictures = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("household");
+    let mut walk = Command::new("node");
+    walk.arg("household.mjs").arg(&pictures);
+    for daemon in [&host, &guest] {
+        walk.args([&format!("http://{}", daemon.web()), daemon.claim().expect("a fresh node has a claim link")]);
+    }
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("browser");
+    let output = walk.current_dir(folder).output().expect("node starts");
+    let report = fs::read_to_string(pictures.join("report.json"));
+    let report = report.unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+    let report: Value = serde_json::from_str(&report).expect("the walk reports in JSON");
+    assert_eq!(report["failures"], Value::Array(Vec::new()), "{}", report["failures"]);
+    let (clicks, seconds) = (report["clicks"].as_u64().expect("counted"), report["seconds"].as_f64().expect("timed"));
+    println!("{clicks} clicks, {seconds:.1} s from two fresh nodes to a household");
+    assert!(clicks <= 10 && seconds <= 180.0, "{clicks} clicks, {seconds} s");
+    assert!(report["looks"].as_array().is_some_and(|looks| looks.len() == 12), "{report}");
+}

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod browser;
+mod enrolling;
 mod faults;
 mod first_light;
 mod imports;

@@ -4,6 +4,7 @@ mod access;
 mod answers;
 mod assets;
 mod doors;
+mod household;
 mod imports;
 mod lookup;
 mod meeting;

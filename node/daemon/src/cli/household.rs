@@ -49,7 +49,7 @@ Examples:
   meerkat household join - < invite.txt
 
 Calls and lists of this node come along. Its vouches, reports, messages and settings stay behind.
-Ends with 0 once it is a member, 1 if it came to nothing.")]
+Ends with 0 once it is a member, 65 if it came to nothing.")]
     Join {
         /// The invite: its text, its short code, or - to read it from standard input
         invite: String,
