@@ -213,6 +213,17 @@ impl Daemon {
         Command::new(program()).arg("--data").arg(&self.data).args(args).output().expect("the program starts")
     }
 
+    /// Begins one of its commands and does not wait for its end.
+    ///
+    /// # Panics
+    /// If the program cannot be started.
+    #[must_use]
+    pub fn cli_begun(&self, args: &[&str]) -> Child {
+        let mut command = Command::new(program());
+        command.arg("--data").arg(&self.data).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the program starts")
+    }
+
     /// Runs a command with `--json` and reads what it prints.
     ///
     /// # Panics

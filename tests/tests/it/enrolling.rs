@@ -86,15 +86,13 @@ fn two_nodes_enrol_by_the_command_line() {
     assert!(!refused.status.success(), "nobody was asked whether to leave behind what stays");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("stays behind"));
     let begun = Instant::now();
-    let joined = std::thread::scope(|scope| {
-        let joining = scope.spawn(|| guest.cli(&["household", "join", &text, "--name", "garage", "--yes"]));
-        let digits = until("the host's digits", || {
-            enrolment(&host)["guests"][0]["digits"].as_str().map(|digits| digits.replace(' ', ""))
-        });
-        confirm(&host, &digits);
-        confirm(&guest, &digits);
-        joining.join().expect("it ran")
+    let joining = guest.cli_begun(&["household", "join", &text, "--name", "garage", "--yes"]);
+    let digits = until("the host's digits", || {
+        enrolment(&host)["guests"][0]["digits"].as_str().map(|digits| digits.replace(' ', ""))
     });
+    confirm(&host, &digits);
+    confirm(&guest, &digits);
+    let joined = joining.wait_with_output().expect("it ran");
     let said = String::from_utf8_lossy(&joined.stdout).into_owned();
     assert!(joined.status.success(), "{said} {}", String::from_utf8_lossy(&joined.stderr));
     assert!(said.contains("garage (this node)"), "{said}");

@@ -5,6 +5,7 @@
 
 mod guest;
 mod host;
+mod stages;
 
 use std::collections::BTreeMap;
 
@@ -16,8 +17,8 @@ use meerkat_protocols::{
     shortcode::ShortCode,
 };
 
-pub use guest::{EnrolStage, EnrolTrouble};
 pub use host::GuestStage;
+pub use stages::{EnrolStage, EnrolTrouble};
 
 use crate::pace::Pace;
 

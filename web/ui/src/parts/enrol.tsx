@@ -114,7 +114,9 @@ function Guest({ guest, onChanged }: { guest: HouseholdGuest; onChanged: Changed
   const [name, setName] = useState(guest.name);
   const [role, setRole] = useState<Role>("member");
   const deed = useDeed();
-  const title = guest.name === "" ? t("household.guest_unnamed") : t("household.guest", { name: guest.name });
+  const waits = guest.stage === "comparing" || guest.name === "";
+  const asks = guest.name === "" ? t("household.guest_unnamed") : t("household.guest", { name: guest.name });
+  const title = waits ? asks : guest.name;
   const confirm = () => deed.run(async () => onChanged(await api.confirmNode(guest.digits, name.trim(), role)));
   const refuse = () => deed.run(async () => onChanged(await api.refuseNode(guest.digits)));
   return (
