@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use meerkat_core::Snapshot;
 use meerkat_protocols::{
     facts,
     home::NodeNumber,
@@ -10,6 +11,7 @@ use meerkat_protocols::{
     time::Day,
     wishes::{Lists, Subject},
 };
+use meerkat_store::LoggedCall;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -68,6 +70,8 @@ pub(crate) struct Call {
     pub(crate) seq: u64,
     /// The node that screened it, by its number in the home.
     pub(crate) node: u8,
+    /// Its name, if the home has several nodes; null in events.
+    pub(crate) node_name: Option<String>,
     /// The line it came by.
     pub(crate) line: String,
     /// The caller's number, `+` and digits; null if it has none.
@@ -102,6 +106,7 @@ impl Call {
         Self {
             seq: call.seq.0,
             node: call.node.0,
+            node_name: None,
             line: call.line.0.clone(),
             number: call.number.map(E164::reveal),
             spaced: call.number.map(history::spaced),
@@ -118,6 +123,12 @@ impl Call {
             metadata: call.metadata.clone(),
         }
     }
+}
+
+/// A logged call with the name of its node.
+fn named(row: &LoggedCall, snapshot: &Snapshot) -> Call {
+    let member = snapshot.household.members.iter().find(|member| member.number == row.call.node);
+    Call { node_name: member.map(|m| m.name.clone()), ..Call::of(&row.call, row.end.as_ref(), &snapshot.lists) }
 }
 
 /// What the home calls a number: its own entry's label, else that of the longest pattern it falls under.
@@ -216,8 +227,8 @@ async fn calls(State(wiring): State<Wiring>, Asked(query): Asked<CallQuery>) -> 
     let (node, verdict) = (query.node.map(NodeNumber), query.verdict.map(Into::into));
     let wanted = meerkat_store::CallQuery { node, number, verdict, after: None, limit };
     let page = history::calls(&reader, wanted, query.cursor.as_deref())?;
-    let lists = Arc::clone(&wiring.snapshot.borrow().lists);
-    let items = page.calls.iter().map(|row| Call::of(&row.call, row.end.as_ref(), &lists)).collect();
+    let snapshot = Arc::clone(&wiring.snapshot.borrow());
+    let items = page.calls.iter().map(|row| named(row, &snapshot)).collect();
     Ok(Body(CallPage { items, next: page.next.map(|cursor| cursor.to_string()) }))
 }
 
@@ -230,10 +241,10 @@ async fn calls(State(wiring): State<Wiring>, Asked(query): Asked<CallQuery>) -> 
 ))]
 async fn call(State(wiring): State<Wiring>, At(seq): At<u64>, Asked(of): Asked<OfNode>) -> Result<Body<Call>, Problem> {
     let reader = wiring.reader()?;
-    let lists = Arc::clone(&wiring.snapshot.borrow().lists);
+    let snapshot = Arc::clone(&wiring.snapshot.borrow());
     let found = history::call(&reader, of.node.map(NodeNumber), facts::Seq(seq))?;
     let row = found.ok_or_else(|| Problem::not_found("There is no such call in this node's log."))?;
-    Ok(Body(Call::of(&row.call, row.end.as_ref(), &lists)))
+    Ok(Body(named(&row, &snapshot)))
 }
 
 /// Calls by day and verdict.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
 use meerkat_core::{
-    Command, EnrolCommand, EnrolState, GuestState, HouseholdInvite as Open, MemberState, Reply, Snapshot,
+    Command, EnrolCommand, EnrolState, FactsState, GuestState, HouseholdInvite as Open, MemberState, Reply, Snapshot,
 };
 use meerkat_protocols::{
     enrolment::Digits,
@@ -56,8 +56,23 @@ pub(crate) struct Household {
     admin: bool,
     /// Whether this node was removed.
     expelled: bool,
+    /// How far the nodes have each other's calls and other facts.
+    facts: FactsProgress,
     /// Homes this one vouches for, messages threads with neighbours: what stays behind when this node joins another home.
     left_behind: LeftBehind,
+}
+
+/// How far facts are exchanged.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct FactsProgress {
+    /// Entries that this node holds, of all nodes.
+    held: u64,
+    /// Entries that connected members hold and this node does not.
+    to_come: u64,
+    /// Entries that came in each of the last ten seconds.
+    per_second: u64,
+    /// Entries that decayed on disk and are fetched again.
+    damaged: usize,
 }
 
 /// What a node leaves behind when it joins another home.
@@ -206,6 +221,11 @@ fn view_member(member: &MemberState) -> HouseholdMember {
     }
 }
 
+fn facts_progress(of: FactsState) -> FactsProgress {
+    let FactsState { to_come, per_second, held, damaged } = of;
+    FactsProgress { held, to_come, per_second, damaged }
+}
+
 fn view_household(snapshot: &Snapshot) -> Household {
     let household = &snapshot.household;
     let own = household.members.iter().find(|member| member.own && !member.removed);
@@ -214,6 +234,7 @@ fn view_household(snapshot: &Snapshot) -> Household {
         members: household.members.iter().map(view_member).collect(),
         admin: own.map_or(alone, |own| own.role == Role::Admin),
         expelled: household.expelled,
+        facts: facts_progress(snapshot.facts),
         left_behind: LeftBehind { vouches: snapshot.neighbours.len(), conversations: snapshot.threads.len() },
     }
 }

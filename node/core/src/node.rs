@@ -408,6 +408,7 @@ impl Node {
             self.clear(&alarm);
         }
         let Some(day) = self.calendar.day(now) else { return };
+        self.expire_facts(day);
         self.held.expire(day);
         let gone = self.evidence.expire(day);
         if !gone.is_empty() {

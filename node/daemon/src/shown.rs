@@ -198,21 +198,29 @@ fn reasons(value: &Value) -> String {
 /// `calls`.
 #[must_use]
 pub(crate) fn calls(calls: &Value) -> String {
+    // A home of one node has nothing to tell apart.
+    let several = list(calls, "items").iter().any(|call| !text(call, "node_name").is_empty());
     let rows: Vec<Vec<String>> = list(calls, "items")
         .iter()
         .map(|call| {
             let name = [text(call, "label"), text(call, "name")].into_iter().find(|name| !name.is_empty());
-            vec![
+            let mut row = vec![
                 time(call, "began"),
                 caller(call),
                 name.unwrap_or_default(),
                 verdict(&text(call, "verdict")).to_owned(),
                 text(call, "risk"),
                 reasons(call),
-            ]
+            ];
+            if several {
+                row.insert(1, text(call, "node_name"));
+            }
+            row
         })
         .collect();
-    table(&["WHEN", "CALLER", "NAME", "VERDICT", "RISK", "WHY"], &rows, "No calls yet.")
+    let heads = ["WHEN", "NODE", "CALLER", "NAME", "VERDICT", "RISK", "WHY"];
+    let heads: Vec<&str> = heads.into_iter().filter(|head| several || *head != "NODE").collect();
+    table(&heads, &rows, "No calls yet.")
 }
 
 /// `check`.

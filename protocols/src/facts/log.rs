@@ -48,6 +48,19 @@ impl Stream {
     pub const ALL: [Self; 7] =
         [Self::Calls, Self::CallEnds, Self::Erasures, Self::Detections, Self::Metrics, Self::Logs, Self::Audit];
 
+    /// For how many days its entries are kept. Ends go with their calls; an erasure is kept as long as any call that a
+    /// member could still bring back.
+    #[must_use]
+    pub fn days(self) -> u16 {
+        match self {
+            Self::Calls | Self::CallEnds | Self::Erasures => 365,
+            Self::Detections => 30,
+            Self::Metrics => 90,
+            Self::Logs => 7,
+            Self::Audit => 5 * 365,
+        }
+    }
+
     /// The stream's name in every interface.
     #[must_use]
     pub fn word(self) -> &'static str {

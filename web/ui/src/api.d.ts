@@ -1357,6 +1357,8 @@ export interface components {
              * @description The node that screened it, by its number in the home.
              */
             node: number;
+            /** @description Its name, if the home has several nodes; null in events. */
+            node_name: string | null;
             /** @description The caller's number, `+` and digits; null if it has none. */
             number: string | null;
             place: components["schemas"]["Place"] | null;
@@ -1605,6 +1607,26 @@ export interface components {
          * @enum {string}
          */
         EvidenceState: "comparing" | "fetching" | "equal" | "failed" | "waiting";
+        /** @description How far facts are exchanged. */
+        FactsProgress: {
+            /** @description Entries that decayed on disk and are fetched again. */
+            damaged: number;
+            /**
+             * Format: int64
+             * @description Entries that this node holds, of all nodes.
+             */
+            held: number;
+            /**
+             * Format: int64
+             * @description Entries that came in each of the last ten seconds.
+             */
+            per_second: number;
+            /**
+             * Format: int64
+             * @description Entries that connected members hold and this node does not.
+             */
+            to_come: number;
+        };
         /**
          * @description How a peer became known.
          * @enum {string}
@@ -1661,6 +1683,8 @@ export interface components {
             admin: boolean;
             /** @description Whether this node was removed. */
             expelled: boolean;
+            /** @description How far the nodes have each other's calls and other facts. */
+            facts: components["schemas"]["FactsProgress"];
             /** @description Homes this one vouches for, messages threads with neighbours: what stays behind when this node joins another home. */
             left_behind: components["schemas"]["LeftBehind"];
             /** @description Members, then former members; empty while the home has one node. */
@@ -2646,6 +2670,11 @@ export interface components {
             data: components["schemas"]["Nothing"];
             /** @enum {string} */
             type: "household.changed";
+        } | {
+            /** @description Calls or other facts of the home's other nodes came. */
+            data: components["schemas"]["Nothing"];
+            /** @enum {string} */
+            type: "facts.arrived";
         } | {
             /** @description Calls were erased, and with them what these events told of them. */
             data: components["schemas"]["Nothing"];

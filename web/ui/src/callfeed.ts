@@ -1,7 +1,7 @@
 /** A list of calls that new ones join while they ring. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
-import { withCall, withEnd, withLive } from "./calllist";
+import { callKey, withCall, withEnd, withLive } from "./calllist";
 import { asProblem, askAgainMs, isAbort, type Problem } from "./client";
 import { onEvent, onRefetch, whenSettled } from "./live";
 import { api } from "./requests";
@@ -17,7 +17,7 @@ export interface CallFilter {
 
 export interface CallFeed {
   readonly calls: readonly Call[] | undefined;
-  readonly fresh: ReadonlySet<number>;
+  readonly fresh: ReadonlySet<string>;
   readonly problem: Problem | undefined;
   readonly next: string | null;
   readonly loadingMore: boolean;
@@ -36,7 +36,7 @@ interface State {
 export function useCallFeed(filter: CallFilter, limit: number, keep?: number): CallFeed {
   const key = `${filter.verdict ?? ""} ${filter.number}`;
   const [state, setState] = useState<State>({ key, next: null });
-  const [fresh, setFresh] = useState<ReadonlySet<number>>(new Set());
+  const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
   const [round, setRound] = useState(0);
   const reload = useCallback(() => setRound((n) => n + 1), []);
   const live = useRef<{ key: string; calls: readonly Call[] }>({ key, calls: [] });
@@ -65,7 +65,7 @@ export function useCallFeed(filter: CallFilter, limit: number, keep?: number): C
     };
     const offEvent = onEvent((event) => {
       if (event.type === "call.screened" && isOf(filter, event.data)) {
-        setFresh((old) => new Set(old).add(event.data.seq));
+        setFresh((old) => new Set(old).add(callKey(event.data)));
         take((calls) => withCall(calls, event.data));
       } else if (event.type === "call.ended") {
         take((calls) => withEnd(calls, event.data));
@@ -90,8 +90,10 @@ function isOf(filter: CallFilter, call: Call): boolean {
   return filter.number === "" && (filter.verdict === null || call.verdict === filter.verdict);
 }
 
-/** Names on the lists are shown in the log; a list of one number is asked for anew once a call is saved. */
+/** Names on the lists are shown in the log; a list of one number is asked for anew once a call is saved, every list when
+ * calls of other nodes came. */
 function asksAnew(filter: CallFilter, event: LiveEvent): boolean {
+  if (event.type === "facts.arrived") return true;
   return event.type === "call.saved" ? filter.number !== "" : event.type === "lists.changed";
 }
 
@@ -141,8 +143,8 @@ function useMore(
       const page = await api.calls({ ...filter, limit, cursor });
       setState((old) => {
         if (old.key !== key || old.calls === undefined) return old;
-        const known = new Set(old.calls.map((call) => call.seq));
-        const added = page.items.filter((call) => !known.has(call.seq));
+        const known = new Set(old.calls.map(callKey));
+        const added = page.items.filter((call) => !known.has(callKey(call)));
         return { key, calls: [...old.calls, ...added], next: page.next ?? null };
       });
     } catch (error) {

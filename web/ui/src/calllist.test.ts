@@ -7,6 +7,7 @@ function call(seq: number, more: Partial<Call> = {}): Call {
   return {
     seq,
     node: 1,
+    node_name: null,
     line: "home",
     number: "+4930901820",
     spaced: "+49 30 901820",

@@ -1,17 +1,25 @@
 /** What happens to a list of calls as events come in. All pure. */
 import type { Call, EndedCall } from "./types";
 
+/** What tells a call from all others of the home: each node counts its own. */
+export const callKey = ({ node, seq }: Pick<Call, "node" | "seq">): string => `${node}-${seq}`;
+
 /** Puts a call in its place, the newest first; a call already there is replaced. */
 export function withCall(calls: readonly Call[], call: Call): Call[] {
-  const others = calls.filter((other) => other.seq !== call.seq);
-  const at = others.findIndex((other) => other.seq < call.seq);
+  const others = calls.filter((other) => callKey(other) !== callKey(call));
+  // Those of one node in the order of its log, those of others by the clock.
+  const older = (other: Call): boolean =>
+    other.node === call.node ? other.seq < call.seq : (other.began ?? 0) <= (call.began ?? Number.MAX_SAFE_INTEGER);
+  const at = others.findIndex(older);
   return at < 0 ? [...others, call] : [...others.slice(0, at), call, ...others.slice(at)];
 }
 
 /** Marks a call as ended. */
 export function withEnd(calls: readonly Call[], end: EndedCall): Call[] {
   const { seq, how, words, duration_ms } = end;
-  return calls.map((call) => (call.seq === seq ? { ...call, ended: { how, words, duration_ms } } : call));
+  return calls.map((call) =>
+    call.seq === seq && call.ended === null ? { ...call, ended: { how, words, duration_ms } } : call,
+  );
 }
 
 /**
@@ -19,11 +27,11 @@ export function withEnd(calls: readonly Call[], end: EndedCall): Call[] {
  * calls the log knows better.
  */
 export function withLive(page: readonly Call[], live: readonly Call[]): Call[] {
-  const newest = page[0]?.seq ?? -1;
+  const newest = (node: number): number => page.find((call) => call.node === node)?.seq ?? -1;
   return live.reduce<Call[]>(
     (calls, call) => {
-      const logged = calls.find((other) => other.seq === call.seq);
-      if (logged === undefined) return call.seq > newest ? withCall(calls, call) : calls;
+      const logged = calls.find((other) => callKey(other) === callKey(call));
+      if (logged === undefined) return call.seq > newest(call.node) ? withCall(calls, call) : calls;
       return logged.ended === null && call.ended !== null ? withEnd(calls, { seq: call.seq, ...call.ended }) : calls;
     },
     [...page],

@@ -363,8 +363,6 @@ impl World {
                     Disk::Holds => {}
                 }
             }
-            // Nobody here has another node at home.
-            Deed::Load(..) => {}
             Deed::Job(id, job) => self.inputs.push_back(Input::Done(id, self.work(id, job))),
             Deed::Reply(CommandId(id), reply) => self.replies.entry(id).or_default().push(reply),
             Deed::Event(event) => self.events.push(event),

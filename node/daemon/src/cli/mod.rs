@@ -186,6 +186,9 @@ pub struct Calls {
     /// Only calls from this number
     #[arg(long)]
     pub number: Option<String>,
+    /// Only calls that this node screened, by its number in the home
+    #[arg(long)]
+    pub node: Option<u8>,
     /// Only calls that were decided so
     #[arg(long)]
     pub verdict: Option<VerdictWord>,

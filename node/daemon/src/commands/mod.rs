@@ -177,6 +177,9 @@ impl<W: Write> Asked<'_, W> {
         if let Some(number) = &asked.number {
             query.push_str(&format!("&number={}", encoded(number)));
         }
+        if let Some(node) = asked.node {
+            query.push_str(&format!("&node={node}"));
+        }
         if let Some(verdict) = asked.verdict {
             query.push_str(&format!("&verdict={}", word(&verdict)));
         }

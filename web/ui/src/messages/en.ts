@@ -87,6 +87,7 @@ export const en = {
   "call.live": "Call from {who}: {verdict}. {why}",
   "call.hidden_who": "a hidden number",
   "call.by_line": "Line {line}",
+  "call.at_node": "at {name}",
   "call.risk": "Risk {n} of 100",
   "call.risk_short": "Risk {n}",
   "call.claims": "calls itself “{name}”",

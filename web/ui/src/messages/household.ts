@@ -26,6 +26,11 @@ export const household = {
   "household.remove_why":
     "It learns nothing new from the household from now on, and cannot come back as the same member. What it has, it keeps: lists, calls and messages up to now. This cannot be undone.",
   "household.remove_do": "Remove it",
+  "facts.to_come.one": "{n} entry of the other nodes is still to come.",
+  "facts.to_come.other": "{n} entries of the other nodes are still to come.",
+  "facts.within": "At this rate within {n} s.",
+  "facts.damaged.one": "{n} damaged entry is fetched again.",
+  "facts.damaged.other": "{n} damaged entries are fetched again.",
   "household.removed_done": "{name} was removed.",
   "household.changed_done": "{name} was changed.",
   "household.expelled":

@@ -5,6 +5,7 @@ import { Card } from "../parts/card";
 import { useDeed } from "../parts/deed";
 import { Confirm, Dialog } from "../parts/dialog";
 import { InviteNode, JoinHousehold } from "../parts/enrol";
+import { CatchingUp } from "../parts/facts";
 import { Choice, Field } from "../parts/field";
 import { Icon } from "../parts/icon";
 import { Empty, Failure, Skeleton } from "../parts/states";
@@ -16,7 +17,10 @@ import type { Household as Home, HouseholdMember } from "../types";
 import { t } from "../words";
 
 export function Household() {
-  const { data, problem, reload, set } = useResource("household", api.household, ["household.changed"]);
+  const { data, problem, reload, set } = useResource("household", api.household, [
+    "household.changed",
+    "facts.arrived",
+  ]);
   return (
     <div class="page">
       <header class="page-head">
@@ -34,6 +38,7 @@ export function Household() {
           <Empty icon="home" title={t("household.alone")} why={t("household.alone_why")} />
         )}
         {data !== undefined && data.members.length > 0 && <Members home={data} onChanged={set} />}
+        {data !== undefined && <CatchingUp facts={data.facts} />}
       </Card>
       {data !== undefined && has("admin") && <Enrolling home={data} />}
     </div>

@@ -1,6 +1,6 @@
 /** Calls as a table: one row a call, the reasons in words, and what a person can do about it. */
 import { api } from "../requests";
-import { isRinging } from "../calllist";
+import { callKey, isRinging } from "../calllist";
 import { nowS } from "../clock";
 import { report, setStanding } from "../deeds";
 import { duration, share } from "../format";
@@ -18,7 +18,7 @@ import { Time } from "./time";
 interface CallTableProps {
   caption: string;
   calls: readonly Call[];
-  fresh: ReadonlySet<number>;
+  fresh: ReadonlySet<string>;
   /** On a number's own page the caller is known. */
   withCaller?: boolean;
   withActions?: boolean;
@@ -43,7 +43,13 @@ export function CallTable({ caption, calls, fresh, withCaller = true, withAction
       </thead>
       <tbody>
         {calls.map((call) => (
-          <CallRow key={call.seq} call={call} fresh={fresh.has(call.seq)} withCaller={withCaller} actions={actions} />
+          <CallRow
+            key={callKey(call)}
+            call={call}
+            fresh={fresh.has(callKey(call))}
+            withCaller={withCaller}
+            actions={actions}
+          />
         ))}
       </tbody>
     </table>
@@ -95,12 +101,16 @@ function CallRow({ call, fresh, withCaller, actions }: RowProps) {
 }
 
 /** The line, how the call ended and how long it rang. */
-function Ended({ call: { line, ended } }: { call: Call }) {
-  if (ended === null) return <span class="soft">{line !== "" && t("call.by_line", { line })}</span>;
+function Ended({ call: { line, ended, node_name } }: { call: Call }) {
+  const where = [
+    ...(line === "" ? [] : [t("call.by_line", { line })]),
+    ...(node_name === null ? [] : [t("call.at_node", { name: node_name })]),
+  ];
+  if (ended === null) return <span class="soft">{where.join(" · ")}</span>;
   return (
     <span class="soft" title={ended.words}>
       {[
-        ...(line === "" ? [] : [t("call.by_line", { line })]),
+        ...where,
         t(`ending.${ended.how}`),
         // A refusal takes no time worth a word.
         ...(ended.duration_ms < 1_000 ? [] : [duration(ended.duration_ms)]),

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use meerkat_protocols::{
     batch::Write,
-    facts::{Fact, LogId, LogMark, SignedHead},
+    facts::{Fact, LogChange, LogId, LogMark, SignedHead, Stream},
     home::{HomeId, NodeNumber},
     household::Channel,
     mesh::RequestRef,
     roster::Roster,
-    time::Now,
+    time::{Day, Now},
 };
 
 use super::{Facts, FactsState, Keys, Load, LoadId, Loaded, Step, Word};
@@ -23,6 +23,11 @@ use crate::{
 
 /// How long entries of members wait for others to share their commit with, if no more of them are on their way.
 const KEEP_WITHIN: Urgency = Urgency::Within(200);
+
+/// Nothing hurries what expires; it shares the commit of what does.
+const EXPIRE_WITHIN: Urgency = Urgency::Within(60_000);
+/// Entries of a log that go in an hour at most: a transaction of so many takes a second on a card.
+const EXPIRE_AT_ONCE: usize = 20_000;
 
 /// The exchange of facts and the words of it that wait for their answers.
 pub(crate) struct FactsEnd {
@@ -96,6 +101,16 @@ impl Node {
         let word = payload.and_then(Word::decode);
         self.facts.facts.answered(now, keys!(self), from, &asked, word);
         self.take_steps_at(now);
+    }
+
+    /// What is older than its kind is kept goes, on every node by itself; what expired is not asked for again.
+    pub(crate) fn expire_facts(&mut self, today: Day) {
+        for stream in Stream::ALL {
+            let before = Day(today.0.saturating_sub(stream.days()));
+            let change = LogChange::Expire(stream, before, EXPIRE_AT_ONCE);
+            self.put(Output::Write(Write::Log(Box::new(change)), EXPIRE_WITHIN));
+        }
+        self.facts_changed();
     }
 
     /// What was asked of the store was read.
