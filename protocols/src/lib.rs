@@ -8,6 +8,7 @@
 #![deny(clippy::iter_over_hash_type)]
 
 pub mod address;
+pub mod audit;
 pub mod batch;
 pub mod cbor;
 pub mod chance;

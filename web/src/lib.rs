@@ -11,6 +11,7 @@
 
 mod access;
 mod assets;
+mod audit;
 mod calls;
 mod events;
 mod extract;

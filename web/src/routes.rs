@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     Wiring,
     access::{Door, Gate, claim_by_socket, enter, hosts, key_routes, session_routes},
-    assets, calls, events,
+    assets, audit, calls, events,
     extract::MAX_BODY_BYTES,
     household, imports, keeping, lists, lookup, meeting, mesh, messages, neighbourhood, numbers, openapi_document,
     peers,
@@ -60,6 +60,7 @@ fn operations() -> OpenApiRouter<Wiring> {
         .merge(household::household_routes())
         .merge(key_routes())
         .merge(keeping::keeping_routes())
+        .merge(audit::audit_routes())
         .merge(lookup::lookup_routes())
 }
 

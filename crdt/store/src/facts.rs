@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use meerkat_protocols::{
+    audit::{Deed, Line},
     cbor,
     facts::{Body, Call, CallEnd, Digest, Entry, Fact, LogId, LogMark, Received, Seq, Stream},
     home::{HomeId, NodeNumber},
@@ -84,8 +85,17 @@ pub(crate) fn note(writing: &Writing<'_>, logs: &mut Logs, fact: &Fact) -> Resul
         erased.known = erased::known(writing, logs)?;
         erased::keep(writing, erased)?;
     }
+    let (seq, previous) = {
+        let mark = logs.mark(writing, log)?;
+        (mark.next, mark.link)
+    };
+    if let Fact::Audit(dated) = &mut fact
+        && let Ok(deed) = cbor::decode::<Deed>(&dated.bytes)
+    {
+        // Only here it is known what comes before it.
+        dated.bytes = ByteBuf::from(Line { previous, deed: deed.bounded() }.bytes());
+    }
     let body = fact.body();
-    let seq = logs.mark(writing, log)?.next;
     if logs.append(writing, log, seq, &Digest::of(&body))? {
         writing.put(&FACTS, &fact_key(log, seq), &Body::Whole(ByteBuf::from(body)))?;
     }

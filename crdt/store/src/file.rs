@@ -112,6 +112,11 @@ impl Handle {
         self.seal.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What stands for `bytes` in the place of the kind `what`.
+    pub(crate) fn hash(&self, what: &str, bytes: &[u8]) -> crate::tables::Hash16 {
+        self.seal().hash(what, bytes)
+    }
+
     /// Seals with other keys from now on. The new seal must open what the old one closed.
     pub(crate) fn set_seal(&self, seal: Seal) {
         *self.seal.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(seal);
@@ -123,6 +128,13 @@ impl Handle {
 
     pub(crate) fn set_home(&self, home: HomeId) {
         *self.home.lock().unwrap_or_else(PoisonError::into_inner) = Some(home);
+    }
+
+    /// A view of everything as it is now, for whoever reads long: nobody waits for its end.
+    pub(crate) fn view(&self) -> Result<(ReadTransaction, Arc<Seal>), Fault> {
+        self.revive(false)?;
+        let txn = self.with(|database| Ok(database.begin_read()?))?;
+        Ok((txn, self.seal()))
     }
 
     /// One read transaction.

@@ -14,7 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::errors::OpenError;
 
 /// The database.
-const DATABASE_FILE: &str = "meerkat.redb";
+pub(crate) const DATABASE_FILE: &str = "meerkat.redb";
 const UNFINISHED_FILE: &str = "meerkat.redb.new";
 const LOCK_FILE: &str = "meerkat.lock";
 /// More than any process id and host name have: what somebody else put there is not read to its end.

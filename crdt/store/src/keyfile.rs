@@ -28,7 +28,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::{DataKey, Folder, Keyring, errors::OpenError};
 
-const KEY_FILE: &str = "seal.key";
+pub(crate) const KEY_FILE: &str = "seal.key";
 const FRESH_FILE: &str = "seal.key.new";
 /// What the file begins with; its last byte is the version of what follows.
 const MAGIC: &[u8; 8] = b"MKEYFIL\x01";

@@ -11,6 +11,9 @@
 //! data; what it hides is hidden from whoever holds the database file without the key.
 
 mod access;
+mod age;
+mod audit;
+mod backup;
 mod batch;
 mod calls;
 mod erased;
@@ -31,12 +34,15 @@ mod rows;
 mod schema;
 mod seal;
 mod store;
+mod swap;
 mod tables;
 
 pub mod backend;
 pub mod torn;
 
 pub use access::{AccessRow, AccessTable, AccessWrite};
+pub use audit::{AuditLine, Audited};
+pub use backup::{Backup, NotBackedUp, NotRestored, RestoreAs};
 pub use calls::{CallPage, CallQuery, Counts, Cursor, DayCounts, LoggedCall, MAX_PAGE, NumberStats};
 pub use errors::{CheckError, CommitError, Damaged, OpenError, ReadError};
 pub use facts::FactsPart;
@@ -52,3 +58,4 @@ pub use restore::{Identity, Restored};
 pub use rotate::Rotation;
 pub use seal::DataKey;
 pub use store::{Checked, Options, Reader, Store};
+pub use swap::Unpacked;

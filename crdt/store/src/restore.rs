@@ -291,6 +291,11 @@ fn next_statements(
     Ok(next)
 }
 
+/// As [`next_call`], for who does not report what is damaged.
+pub(crate) fn next_call_of(reading: &Reading<'_>, node: meerkat_protocols::home::NodeNumber) -> Result<Seq, Fault> {
+    next_call(reading, node, &mut Restored::default())
+}
+
 /// The sequence after the last call: by the newest call that can be read, and what lies shortly after it.
 fn next_call(
     reading: &Reading<'_>,

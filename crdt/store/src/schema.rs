@@ -38,6 +38,19 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     },
 ];
 
+/// The name of the next event id that is free.
+pub(crate) const EVENT_FLOOR: &str = "event floor";
+
+/// The version of today's files.
+pub(crate) fn today() -> u32 {
+    newest(MIGRATIONS)
+}
+
+/// Whether a record of [`META`] is about the file and not about the home.
+pub(crate) fn is_of_the_file(key: &[u8]) -> bool {
+    [SCHEMA, SCHEMA_SEALED, RUN, meta_key("rotation")].iter().any(|own| own == key)
+}
+
 /// The version that these steps lead to.
 fn newest(migrations: &[Migration]) -> u32 {
     1 + u32::try_from(migrations.len()).expect("the list is written by hand")

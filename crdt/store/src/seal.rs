@@ -126,6 +126,11 @@ impl Seal {
         self.earlier.as_ref().is_some_and(|earlier| opened_by(earlier, table, key, stored).is_some())
     }
 
+    /// The key of the hashed keys.
+    pub(crate) fn index_key(&self) -> &[u8; 32] {
+        &self.index_key
+    }
+
     /// What stands for `bytes` in a key of the kind `what`.
     pub(crate) fn hash(&self, what: &str, bytes: &[u8]) -> Hash16 {
         let mut hasher = blake3::Hasher::new_keyed(&self.index_key);

@@ -172,7 +172,7 @@ impl Store {
     /// # Errors
     /// As [`Store::commit`].
     pub fn raise_event_floor(&self, by: u64) -> Result<u64, CommitError> {
-        Ok(self.write(|writing| schema::raise_floor(writing, "event floor", by))?)
+        Ok(self.write(|writing| schema::raise_floor(writing, schema::EVENT_FLOOR, by))?)
     }
 
     /// The number of this node in its home, under which its calls are kept; 0 until this is called.
@@ -183,6 +183,13 @@ impl Store {
     /// The home, by which erased numbers that members name are known. Until this is called, none are.
     pub fn set_home(&self, home: HomeId) {
         self.handle.set_home(home);
+    }
+
+    /// What stands for a number or a name where neither may be written: 8 digits of a keyed hash.
+    #[must_use]
+    pub fn short_hash(&self, bytes: &[u8]) -> String {
+        let hash = self.handle.hash("audit", bytes);
+        hash[..4].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// A reader.

@@ -61,6 +61,8 @@ pub(crate) struct Inner {
     /// One change of users and keys at a time, so that what is checked still holds when it is written.
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) limits: Limits,
+    /// Failed sign-ins that are not in the audit log yet.
+    pub(crate) failed: crate::audit::Failures,
 }
 
 /// The records, as requests need them.
@@ -95,6 +97,7 @@ impl Access {
             hashing: Semaphore::new(1),
             changing: tokio::sync::Mutex::new(()),
             limits: Limits::default(),
+            failed: crate::audit::Failures::default(),
         }))
     }
 

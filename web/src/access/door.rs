@@ -18,6 +18,7 @@ use crate::{
         routes::cookie_token,
         secrets,
     },
+    audit,
     problem::Problem,
 };
 
@@ -130,8 +131,8 @@ pub(crate) async fn enter(State(gate): State<Gate>, mut request: Request, next: 
     }
     match admit(&gate, &request) {
         Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
+            request.extensions_mut().insert(caller.clone());
+            audit::answered(&gate, &caller, request, next).await
         }
         Err(problem) => {
             let unauthorized = problem.status == StatusCode::UNAUTHORIZED.as_u16();

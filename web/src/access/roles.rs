@@ -85,6 +85,8 @@ pub(crate) const TABLE: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/api-keys", At(Admin)),
     ("POST", "/api/v1/api-keys", At(Admin)),
     ("DELETE", "/api/v1/api-keys/{id}", At(Admin)),
+    ("GET", "/api/v1/audit", At(Admin)),
+    ("GET", "/api/v1/audit/verified", At(Admin)),
     ("GET", "/api/v1/key", At(Admin)),
     ("PUT", "/api/v1/key", At(Admin)),
     ("POST", "/api/v1/key/rotation", At(Admin)),

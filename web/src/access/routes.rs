@@ -206,7 +206,9 @@ fn signed_in(wiring: &Wiring, status: StatusCode, opened: &Opened) -> Response {
         node_name: wiring.machine.node_name.clone(),
     };
     let cookie = set_cookie(&opened.token, wiring.machine.https);
-    (status, [(header::SET_COOKIE, cookie)], Body(view)).into_response()
+    let mut response = (status, [(header::SET_COOKIE, cookie)], Body(view)).into_response();
+    response.extensions_mut().insert(crate::audit::TurnedOut(opened.name.clone()));
+    response
 }
 
 /// The operations around sessions.

@@ -50,6 +50,25 @@ member       other nodes of the household give it out after each start, until th
     },
 }
 
+/// `audit`.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Audit {
+    /// List what people and nodes changed, newest first
+    List {
+        /// How many lines
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+        /// Another node's log, by the node's number
+        #[arg(long)]
+        node: Option<u8>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Go through the logs of all nodes and find the first line that is not as it was written; ends with 1 if one is
+    Verify(Output),
+}
+
 /// In which way the key is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum KeyModeWord {

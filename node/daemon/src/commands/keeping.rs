@@ -9,7 +9,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Exit, Key, KeyModeWord, Unlock, word},
+    cli::{Audit, Exit, Key, KeyModeWord, Unlock, word},
     client::Failure,
     secret,
     shown::keeping as shown,
@@ -30,6 +30,34 @@ impl<W: Write> Asked<'_, W> {
             answer => answer?,
         };
         self.done(&answer, unlock.output, "Unlocked. The node starts.")
+    }
+
+    pub(super) async fn audit(self, audit: Audit) -> Result<Exit, Failure> {
+        match audit {
+            Audit::List { limit, node, output } => {
+                let node = node.map(|node| format!("&node={node}")).unwrap_or_default();
+                let (mut items, mut next) = (vec![], None::<u64>);
+                while items.len() < limit as usize {
+                    let before = next.map(|next| format!("&before={next}")).unwrap_or_default();
+                    let part = (limit as usize - items.len()).min(200);
+                    let mut page = self.client.get(&format!("/api/v1/audit?limit={part}{node}{before}")).await?;
+                    if let Some(Value::Array(more)) = page.get_mut("items").map(Value::take) {
+                        items.extend(more);
+                    }
+                    next = page.get("next").and_then(Value::as_u64);
+                    if next.is_none() {
+                        break;
+                    }
+                }
+                self.print(&json!({"items": items, "next": next}), output, shown::audit)
+            }
+            Audit::Verify(output) => {
+                let found = self.client.get("/api/v1/audit/verified").await?;
+                let intact = found.get("intact").and_then(Value::as_bool).unwrap_or(false);
+                self.print(&found, output, shown::audited)?;
+                Ok(if intact { Exit::Ok } else { Exit::Degraded })
+            }
+        }
     }
 
     pub(super) async fn key(self, key: &Key) -> Result<Exit, Failure> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{fields, long, number, text};
+use super::{fields, list, long, number, table, text, time};
 
 /// `key status` and `key mode`.
 #[must_use]
@@ -28,4 +28,38 @@ pub(crate) fn rotated(key: &Value) -> String {
         return format!("The key is being replaced: {}. `meerkat key status` says how far.\n", rotation(key));
     }
     "All values are sealed with a new key; the old one is gone.\n".into()
+}
+
+/// `audit list`.
+#[must_use]
+pub(crate) fn audit(page: &Value) -> String {
+    let row = |line: &Value| {
+        let times = match number(line, "times") {
+            0 | 1 => String::new(),
+            times => format!(" ({times} times)"),
+        };
+        let action = if line.get("action").is_some_and(Value::is_null) {
+            "cannot be read: run `meerkat audit verify`".into()
+        } else {
+            format!("{}{times}", text(line, "action"))
+        };
+        vec![time(line, "at"), text(line, "actor"), action, text(line, "target"), text(line, "result")]
+    };
+    let rows: Vec<_> = list(page, "items").iter().map(row).collect();
+    table(&["When", "Who", "What", "On", "Result"], &rows, "Nothing was changed yet.")
+}
+
+/// `audit verify`.
+#[must_use]
+pub(crate) fn audited(found: &Value) -> String {
+    let mut out = String::new();
+    for log in list(found, "items") {
+        let (node, lines) = (number(log, "node"), number(log, "lines"));
+        let said = match text(log, "broken") {
+            broken if broken.is_empty() => format!("Node {node}: all {lines} lines are as they were written.\n"),
+            broken => format!("Node {node}: {lines} lines hold, then {broken}.\n"),
+        };
+        out.push_str(&said);
+    }
+    if out.is_empty() { "Nothing was changed yet, so there is nothing to check.\n".into() } else { out }
 }
