@@ -50,6 +50,7 @@ struct Inner {
     rotation: Mutex<Option<Rotation>>,
     rotating: Mutex<()>,
     stopped: AtomicBool,
+    restart: AtomicBool,
 }
 
 impl Keeper {
@@ -64,6 +65,7 @@ impl Keeper {
             rotation: Mutex::new(rotation),
             rotating: Mutex::default(),
             stopped: AtomicBool::new(false),
+            restart: AtomicBool::new(false),
         }))
     }
 
@@ -148,11 +150,39 @@ impl Keeper {
             *self.0.rotation.lock().unwrap_or_else(PoisonError::into_inner) = Some(step);
             if step.done {
                 self.0.store.end_rotation(&mut self.case())?;
+                self.copy_identity()?;
                 *self.0.rotation.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Writes the copy by which the node is known again if its store is lost, and how far its event ids go. To be called
+    /// at each start, after they were raised.
+    ///
+    /// # Errors
+    /// [`NotDone::File`].
+    pub fn copy_identity(&self) -> Result<(), NotDone> {
+        let case = self.case().clone();
+        Ok(self.0.store.copy_identity(case.folder(), case.ring())?)
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn folder(&self) -> crate::Folder {
+        self.case().folder().clone()
+    }
+
+    /// Asks for a new start of the whole node: restored data waits to take its place.
+    pub fn ask_for_restart(&self) {
+        self.0.restart.store(true, Ordering::Release);
+    }
+
+    /// Whether one was asked for.
+    #[must_use]
+    pub fn wants_restart(&self) -> bool {
+        self.0.restart.load(Ordering::Acquire)
     }
 
     /// Has a rotation stop after its step; the next start goes on.

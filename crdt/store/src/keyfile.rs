@@ -307,6 +307,12 @@ impl KeyCase {
         Ok(Self { folder: folder.clone(), ring, way: Way::Beside(ByteArray::new(*wrap.bytes())), wrap })
     }
 
+    /// Whose keys they are.
+    #[must_use]
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
     /// The keys.
     #[must_use]
     pub fn ring(&self) -> &Keyring {

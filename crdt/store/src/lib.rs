@@ -27,6 +27,7 @@ mod keyfile;
 mod keyring;
 mod mail;
 mod moving;
+mod recover;
 mod restore;
 mod retention;
 mod rotate;
@@ -54,6 +55,7 @@ pub use keyfile::{
 pub use keyring::Keyring;
 pub use mail::LetterPage;
 pub use moving::NewHome;
+pub use recover::Lost;
 pub use restore::{Identity, Restored};
 pub use rotate::Rotation;
 pub use seal::DataKey;

@@ -6,7 +6,7 @@ use meerkat_core::{Becoming, Engine, ExchangeInput, Exchanges, Identity, Input, 
 use meerkat_documents::Shelf;
 use meerkat_numberlists::Import;
 use meerkat_protocols::{chance::Chance, facts::Place, household::Run, letter::SealSecret, wishes::Wishes};
-use meerkat_store::{CheckError, Folder, Keeper, KeyCase, Options, Reader, Store};
+use meerkat_store::{CheckError, Folder, Keeper, KeyCase, Lost, Options, Reader, Store};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
@@ -26,13 +26,20 @@ pub(crate) struct Kept {
     pub(crate) keeper: Keeper,
     pub(crate) keys: Keys,
     pub(crate) identity: Identity,
+    /// What was lost at this start.
+    pub(crate) lost: Vec<Lost>,
 }
 
 impl Kept {
     /// Opens the store and reads the keys; the first start makes all of them.
     pub(crate) fn open(loaded: &Loaded, folder: &Folder, key: KeyCase, clock: Clock) -> Result<Self, NotStarted> {
-        let store = Store::open(folder, key.ring(), Options { wall: clock.now().wall, ..Options::default() })?;
-        Self::of(Keeper::new(Arc::new(store), key), loaded)
+        let options = Options { wall: clock.now().wall, ..Options::default() };
+        let (store, lost) = Store::open_anyway(folder, key.ring(), options)?;
+        let kept = Self::of(Keeper::new(Arc::new(store), key), loaded)?;
+        for lost in &lost {
+            tracing::error!(lost = lost.words(), "something was lost");
+        }
+        Ok(Self { lost, ..kept })
     }
 
     /// Moves the node to another home, in a store that stays open: whatever unlocks it is not asked for again. If the store
@@ -54,7 +61,7 @@ impl Kept {
         store.set_node(keys.node);
         store.set_home(keys.genesis.home());
         let identity = Identity { name, place, node: keys.node, ..Identity::alone(keys.genesis, about) };
-        Ok(Self { keeper, keys, identity })
+        Ok(Self { keeper, keys, identity, lost: vec![] })
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     page::Page,
     settings::{self, Flags, Loaded, Surroundings},
     signals::{self, STOP_WITHIN, Told},
-    threads::{Doors, EngineThread, ExchangesThread, Jobs, Loads, Ports, Voice, Writer},
+    threads::{Doors, EngineThread, ExchangesThread, Jobs, Loads, Ports, Stored, Voice, Writer},
 };
 
 /// Waiting places for what people ask.
@@ -93,7 +93,7 @@ struct Running {
 
 impl Running {
     async fn start(loaded: &Loaded, clock: Clock, kept: Kept, telephone: Telephone) -> Result<Self, NotStarted> {
-        let Kept { keeper, keys, identity } = kept;
+        let Kept { keeper, keys, identity, lost } = kept;
         let store = Arc::clone(keeper.store());
         // It fails open until the engine answers.
         let Telephone { sip, events: phone, acts, .. } = telephone;
@@ -106,6 +106,13 @@ impl Running {
         let (snapshot_in, snapshot) = watch::channel(Arc::new(first_look));
         // It rises with each start, so it tells this run from those before.
         let start = store.raise_event_floor(EVENTS_A_RUN)?;
+        if let Err(why) = keeper.copy_identity() {
+            tracing::warn!(%why, "the copy of this node's keys is not of today");
+        }
+        for lost in lost {
+            // The engine that hears of it is about to start.
+            let _ = committed_in.send(Stored::Damaged(lost.words()));
+        }
         let events = EventLog::new(start, web_clock(clock), snapshot.clone());
         let (reader_in, reader) = watch::channel(None);
         let (commands_in, commands) = mpsc::channel(COMMAND_QUEUE);
