@@ -12,6 +12,7 @@
 mod access;
 mod assets;
 mod audit;
+mod backups;
 mod calls;
 mod events;
 mod extract;

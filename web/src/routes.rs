@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     Wiring,
     access::{Door, Gate, claim_by_socket, enter, hosts, key_routes, session_routes},
-    assets, audit, calls, events,
+    assets, audit, backups, calls, events,
     extract::MAX_BODY_BYTES,
     household, imports, keeping, lists, lookup, meeting, mesh, messages, neighbourhood, numbers, openapi_document,
     peers,
@@ -66,13 +66,14 @@ fn operations() -> OpenApiRouter<Wiring> {
 
 /// What the routes say about themselves.
 pub(crate) fn described() -> utoipa::openapi::OpenApi {
-    operations().merge(events::event_routes()).into_openapi()
+    operations().merge(events::event_routes()).merge(backups::backup_routes()).into_openapi()
 }
 
 fn build(wiring: Wiring, door: Door) -> Router {
     let gate = Gate { wiring: wiring.clone(), door };
     let (quick, _) = operations().split_for_parts();
     let (streams, _) = events::event_routes().split_for_parts();
+    let (backups, _) = backups::backup_routes().split_for_parts();
     let mut quick = quick.route("/api/v1/openapi.json", get(document));
     if door == Door::Socket {
         quick = quick.route("/api/v1/local/claim", post(claim_by_socket));
@@ -82,6 +83,8 @@ fn build(wiring: Wiring, door: Door) -> Router {
         .layer(Extension(imports::Uploads::default()))
         .route_layer(from_fn(in_time))
         .merge(streams)
+        // As large as the data, and as slow as the line.
+        .merge(backups.layer(DefaultBodyLimit::disable()))
         .route_layer(from_fn_with_state(gate.clone(), enter))
         .fallback(elsewhere)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

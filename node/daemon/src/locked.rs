@@ -48,7 +48,9 @@ impl Telephone {
 /// Takes the data folder.
 pub(crate) fn take(loaded: &Loaded) -> Result<Folder, NotStarted> {
     settings::prepare_data(&loaded.settings.data)?;
-    Ok(Folder::take(&loaded.settings.data)?)
+    let folder = Folder::take(&loaded.settings.data)?;
+    folder.take_in_restored()?;
+    Ok(folder)
 }
 
 /// The opened key of the folder; `None` if the node was told to stop before somebody unlocked it.

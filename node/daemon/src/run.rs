@@ -52,7 +52,7 @@ pub async fn up(flags: &Flags) -> Result<(), NotStarted> {
     loop {
         let mut running = Running::start(&loaded, clock, kept, telephone).await?;
         running.greet(loaded.safe_mode)?;
-        let told = signals::until_told_to_stop(&running.engine, &mut running.becoming).await;
+        let told = signals::until_told_to_stop(&running.engine, &mut running.becoming, &running.keeper).await;
         let hurry = tokio::spawn(signals::stop_at_once());
         tracing::info!("stopping");
         let (store, keeper) = running.stop().await;
@@ -65,6 +65,14 @@ pub async fn up(flags: &Flags) -> Result<(), NotStarted> {
         }
         drop(keeper);
         kept::close(store);
+        if let Told::Restored = &told {
+            telephone = Telephone::start(&loaded);
+            folder.take_in_restored()?;
+            let Some(key) = locked::key(&loaded, &folder, &mut telephone, clock).await? else { return Ok(()) };
+            kept = Kept::open(&loaded, &folder, key, clock)?;
+            hurry.abort();
+            continue;
+        }
         tracing::info!("stopped");
         let died = matches!(told, Told::EngineDied);
         let fault = || io::Error::other("the engine ended by itself; calls rang unscreened").into();

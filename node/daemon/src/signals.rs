@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use meerkat_core::Becoming;
+use meerkat_store::Keeper;
 use tokio::sync::mpsc;
 
 /// How long each stage of an orderly stop may take.
@@ -15,6 +16,8 @@ pub(crate) enum Told {
     Stop,
     /// The engine has ended by itself.
     EngineDied,
+    /// Restored data waits to take the place of what is there.
+    Restored,
     /// The node is to go on as a part of another home.
     Become(Box<Becoming>),
 }
@@ -23,6 +26,7 @@ pub(crate) enum Told {
 pub(crate) async fn until_told_to_stop(
     engine: &std::thread::JoinHandle<()>,
     becoming: &mut mpsc::UnboundedReceiver<Box<Becoming>>,
+    keeper: &Keeper,
 ) -> Told {
     let mut look = tokio::time::interval(Duration::from_secs(1));
     let signal = told();
@@ -31,7 +35,14 @@ pub(crate) async fn until_told_to_stop(
         tokio::select! {
             () = &mut signal => return Told::Stop,
             Some(becoming) = becoming.recv() => return Told::Become(becoming),
-            _ = look.tick() => if engine.is_finished() { return Told::EngineDied },
+            _ = look.tick() => {
+                if engine.is_finished() {
+                    return Told::EngineDied;
+                }
+                if keeper.wants_restart() {
+                    return Told::Restored;
+                }
+            }
         }
     }
 }

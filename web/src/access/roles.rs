@@ -87,6 +87,8 @@ pub(crate) const TABLE: &[(&str, &str, Need)] = &[
     ("DELETE", "/api/v1/api-keys/{id}", At(Admin)),
     ("GET", "/api/v1/audit", At(Admin)),
     ("GET", "/api/v1/audit/verified", At(Admin)),
+    ("POST", "/api/v1/backups", At(Admin)),
+    ("PUT", "/api/v1/backups/restored", At(Admin)),
     ("GET", "/api/v1/key", At(Admin)),
     ("PUT", "/api/v1/key", At(Admin)),
     ("POST", "/api/v1/key/rotation", At(Admin)),
