@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     contact::Contact,
     facts::{Call, CallEnd, Fact, LogChange, Received},
-    home::HomeId,
+    home::{HomeId, NodeNumber},
     mail::{Kept, LetterNo, Marks},
     mesh::Peer,
     number::E164,
@@ -46,6 +46,10 @@ pub enum Write {
     Document(DocumentId, Vec<u8>),
     /// One document, whole; what was appended before is dropped.
     DocumentWhole(DocumentId, Vec<u8>),
+    /// How far this node is with a member about a document.
+    SyncState(NodeNumber, DocumentId, Vec<u8>),
+    /// How far it was with one that is no member any more.
+    DropSyncStates(NodeNumber),
     /// A peer worth remembering, with its addresses, the best first.
     Peer(Peer, Vec<String>),
     /// A peer to forget.

@@ -113,6 +113,8 @@ pub enum Reason {
     },
     /// Numbers that begin with the same digits were lately reported, by two sources or on the named list.
     HotRange(Option<String>),
+    /// Somebody of the address book.
+    Person(String),
 }
 
 impl Reason {
@@ -137,6 +139,7 @@ impl Reason {
             Self::OneWay => "one_way",
             Self::Listed { .. } => "listed",
             Self::HotRange(_) => "hot_range",
+            Self::Person(_) => "person",
         }
     }
 
@@ -186,6 +189,7 @@ impl Reason {
                     .into()
             }
             Self::Listed { list, more, category, count } => listed(list, *more, *category, *count),
+            Self::Person(name) => format!("{name} is in your address book."),
             Self::HotRange(None) => {
                 "Numbers that differ only in their last digits were reported these days through more than one of your neighbours, so the call rings, marked.".into()
             }

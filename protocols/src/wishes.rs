@@ -1,10 +1,25 @@
 //! Wishes: what the people of a home decide. They live in Automerge documents that every node of the home may edit.
 
-use std::{collections::BTreeMap, fmt};
+mod shared;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{facts::Verdict, number::E164, text};
+use crate::{
+    facts::Verdict,
+    home::{HomeId, NodeNumber},
+    number::E164,
+    text,
+};
+
+pub use shared::{
+    Account, Accounts, Acknowledged, Acknowledgements, MAX_ACCOUNTS, MAX_ACKNOWLEDGED, MAX_ALARM_KEY_CHARS,
+    MAX_HASH_CHARS, MAX_PEOPLE, MAX_RULES, Minute, NodeNote, NodeNotes, People, Rules, person_name,
+};
 
 /// Which document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -16,11 +31,66 @@ pub enum DocumentId {
     Settings = 2,
     /// Names people gave to the homes they vouch for.
     Neighbours = 3,
+    /// In which generation each other document is.
+    Index = 4,
+    /// The address book.
+    People = 5,
+    /// Which alarms are told.
+    Rules = 6,
+    /// Which alarms somebody has seen.
+    Acknowledgements = 7,
+    /// The accounts of the page.
+    Accounts = 8,
+    /// What people noted about their nodes.
+    Nodes = 9,
 }
 
 impl DocumentId {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Lists, Self::Settings, Self::Neighbours];
+    /// All of them, in the order in which they are compared: first the index, which says what the others are.
+    pub const ALL: [Self; 9] = [
+        Self::Index,
+        Self::Lists,
+        Self::Settings,
+        Self::Neighbours,
+        Self::People,
+        Self::Rules,
+        Self::Acknowledgements,
+        Self::Accounts,
+        Self::Nodes,
+    ];
+
+    /// The document of this number, as [`DocumentId`] `as u8` gives it.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|id| *id as u8 == number)
+    }
+
+    /// How it is called in every interface.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Lists => "lists",
+            Self::Settings => "settings",
+            Self::Neighbours => "neighbours",
+            Self::Index => "index",
+            Self::People => "people",
+            Self::Rules => "rules",
+            Self::Acknowledgements => "acknowledgements",
+            Self::Accounts => "accounts",
+            Self::Nodes => "nodes",
+        }
+    }
+}
+
+/// Which founding of a document: its count, and the name that follows from what it was founded with. Of two, the
+/// greater holds, so that members that founded one apart agree.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Generation {
+    /// How often the document was founded anew; 0 for the first, which is the same everywhere.
+    pub count: u32,
+    /// The founding; zeros for the first.
+    #[serde(with = "serde_bytes")]
+    pub founding: [u8; 16],
 }
 
 /// What a person of the home said about a number.
@@ -163,7 +233,7 @@ impl Default for Settings {
 pub type Lists = BTreeMap<Subject, Entry>;
 
 /// The names of neighbours' homes, by the home's name as text.
-pub type NeighbourNames = BTreeMap<crate::home::HomeId, String>;
+pub type NeighbourNames = BTreeMap<HomeId, String>;
 
 /// One change of one document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,9 +247,25 @@ pub enum Edit {
     /// Sets all settings that differ from today's.
     SetSettings(Settings),
     /// Names a neighbour's home.
-    NameNeighbour(crate::home::HomeId, String),
+    NameNeighbour(HomeId, String),
     /// Forgets the name of a neighbour's home.
-    ForgetNeighbour(crate::home::HomeId),
+    ForgetNeighbour(HomeId),
+    /// Puts a number under a person of the address book.
+    SetPerson(E164, String),
+    /// Takes a number from the address book.
+    RemovePerson(E164),
+    /// Takes a number from the address book, and all that was ever written about it from the document.
+    ErasePerson(E164),
+    /// Sets all rules about alarms that differ from today's.
+    SetRules(Rules),
+    /// Somebody has seen the alarm of this key.
+    Acknowledge(String, Acknowledged),
+    /// Makes or changes an account of the page.
+    SetAccount(String, Account),
+    /// Takes an account away.
+    RemoveAccount(String),
+    /// Notes something about a node; empty texts take it away.
+    NoteNode(NodeNumber, NodeNote),
 }
 
 impl Edit {
@@ -190,6 +276,11 @@ impl Edit {
             Self::SetEntry(..) | Self::RemoveEntry(_) | Self::EraseEntry(_) => DocumentId::Lists,
             Self::SetSettings(_) => DocumentId::Settings,
             Self::NameNeighbour(..) | Self::ForgetNeighbour(_) => DocumentId::Neighbours,
+            Self::SetPerson(..) | Self::RemovePerson(_) | Self::ErasePerson(_) => DocumentId::People,
+            Self::SetRules(_) => DocumentId::Rules,
+            Self::Acknowledge(..) => DocumentId::Acknowledgements,
+            Self::SetAccount(..) | Self::RemoveAccount(_) => DocumentId::Accounts,
+            Self::NoteNode(..) => DocumentId::Nodes,
         }
     }
 }
@@ -203,6 +294,21 @@ pub struct Wishes {
     pub settings: Settings,
     /// The names of neighbours.
     pub neighbours: NeighbourNames,
+    /// What of the lists was allowed on one node and blocked on another while they were apart. It rings, until a person
+    /// chooses.
+    pub disputed: BTreeSet<Subject>,
+    /// The address book.
+    pub people: People,
+    /// Which alarms are told.
+    pub rules: Rules,
+    /// Which alarms somebody has seen.
+    pub acknowledged: Acknowledgements,
+    /// The accounts of the page.
+    pub accounts: Accounts,
+    /// What people noted about their nodes.
+    pub nodes: NodeNotes,
+    /// In which generation documents are, by the index; one that is not named is in its first.
+    pub generations: BTreeMap<DocumentId, Generation>,
 }
 
 #[cfg(test)]

@@ -107,6 +107,7 @@ fn snapshot() -> Snapshot {
         settings: Settings::default(),
         pinned: vec![],
         lists: Arc::new(Lists::new()),
+        shared: meerkat_core::Shared::default(),
         neighbours: Arc::new(vec![]),
         imports: Arc::new(vec![]),
         vouches_left: 12,

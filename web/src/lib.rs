@@ -35,6 +35,7 @@ mod records;
 mod reports;
 mod routes;
 mod security;
+mod shared;
 mod system;
 #[cfg(test)]
 mod testing;

@@ -75,7 +75,7 @@ async fn set_entry(
     check_lengths(&body)?;
     let entry = Entry::tidy(body.standing.into(), &body.label, &body.notes);
     // Asked for first: a change must not be made and then answered with "checking" or "busy".
-    let known = Known::about(&wiring, &subject).await?;
+    let known = Known::about(&wiring, &subject).await?.settled();
     match wiring.command(Command::Edit(Edit::SetEntry(subject.clone(), entry.clone()))).await? {
         Reply::Saved => Ok(Body(entry_view(&subject, &entry, &known))),
         other => Err(wiring.unexpected(&other)),

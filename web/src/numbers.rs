@@ -50,6 +50,8 @@ pub(crate) struct ListEntry {
     pub(crate) last_call: Option<i64>,
     /// 0 to 100; 50 when nothing is known.
     pub(crate) reputation: f64,
+    /// Allowed on one node and blocked on another while they were apart: it rings until a person chooses.
+    pub(crate) disputed: bool,
 }
 
 /// A page of the home's lists.
@@ -194,6 +196,7 @@ pub(crate) fn subject_number(wiring: &Wiring, text: &str) -> Result<E164, Proble
 pub(crate) struct Known {
     counted: NumberStats,
     reputation: f64,
+    disputed: bool,
 }
 
 impl Known {
@@ -206,12 +209,18 @@ impl Known {
         Self::with(wiring, subject, counted).await
     }
 
+    /// Once a person has chosen.
+    pub(crate) fn settled(self) -> Self {
+        Self { disputed: false, ..self }
+    }
+
     async fn with(wiring: &Wiring, subject: &Subject, counted: NumberStats) -> Result<Self, Problem> {
         let reputation = match subject {
             Subject::Number(n) => assess(wiring, n.reveal()).await?.reputation,
             Subject::Prefix(_) => Hundredths::HALF,
         };
-        Ok(Self { counted, reputation: reputation.percent() })
+        let disputed = wiring.snapshot.borrow().shared.disputed.contains(subject);
+        Ok(Self { counted, reputation: reputation.percent(), disputed })
     }
 }
 
@@ -231,6 +240,7 @@ pub(crate) fn entry_view(subject: &Subject, entry: &Entry, known: &Known) -> Lis
         calls: known.counted.calls,
         last_call: known.counted.last_call,
         reputation: known.reputation,
+        disputed: known.disputed,
     }
 }
 
@@ -296,7 +306,8 @@ pub(crate) async fn number_page(wiring: &Wiring, text: String) -> Result<NumberP
         None => NumberStats::default(),
     };
     let listed = subscriber.map(Subject::Number).and_then(|s| snapshot.lists.get_key_value(&s));
-    let known = Known { counted, reputation: assessment.reputation.percent() };
+    let disputed = listed.is_some_and(|(subject, _)| snapshot.shared.disputed.contains(subject));
+    let known = Known { counted, reputation: assessment.reputation.percent(), disputed };
     let entry = listed.map(|(subject, entry)| entry_view(subject, entry, &known));
     Ok(NumberPage {
         number,

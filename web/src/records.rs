@@ -112,6 +112,7 @@ async fn erase(State(wiring): State<Wiring>, At(text): At<String>) -> Result<Bod
     let entry = wiring.snapshot.borrow().lists.contains_key(&subject);
     // Also without an entry: one that was removed earlier is still in the document's past.
     expect_saved(&wiring, Command::Edit(Edit::EraseEntry(subject))).await?;
+    expect_saved(&wiring, Command::Edit(Edit::ErasePerson(number))).await?;
     match wiring.command(Command::Forget { number: number.reveal() }).await? {
         Reply::Forgotten(_) => {}
         other => return Err(wiring.unexpected(&other)),

@@ -21,7 +21,7 @@ use crate::{
     household, imports, keeping, lists, lookup, meeting, mesh, messages, neighbourhood, numbers, openapi_document,
     peers,
     problem::Problem,
-    records, reports, security, system,
+    records, reports, security, shared, system,
 };
 
 /// How long an operation may take, reading the request's body included. The longest, a sign-in behind a row of others,
@@ -49,6 +49,7 @@ fn operations() -> OpenApiRouter<Wiring> {
         .merge(calls::call_routes())
         .merge(numbers::number_routes())
         .merge(lists::list_routes())
+        .merge(shared::shared_routes())
         .merge(records::record_routes())
         .merge(imports::import_routes())
         .merge(reports::report_routes())

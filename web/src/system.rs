@@ -19,6 +19,7 @@ use crate::{
     extract::Body,
     history,
     problem::{Problem, sentence},
+    shared::{AlarmView, alarm_views},
     words::{LineWord, Verdict, line_state},
 };
 
@@ -49,16 +50,6 @@ pub(crate) enum Level {
     Good,
     Notice,
     Trouble,
-}
-
-/// Something that needs a person's attention.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(crate) struct AlarmView {
-    pub(crate) code: String,
-    /// What is wrong, what it means and what to do.
-    pub(crate) words: String,
-    /// Unix seconds; null if the clock was not set.
-    pub(crate) since: Option<i64>,
 }
 
 /// Today's calls by verdict; a day begins at midnight UTC.
@@ -200,15 +191,10 @@ async fn summary(State(wiring): State<Wiring>) -> Body<Summary> {
         let n = days.get(&day).copied().unwrap_or_default();
         Some(Today { allow: n.allow, challenge: n.challenge, block: n.block })
     });
-    let alarm = |(alarm, since): &(Alarm, Option<i64>)| AlarmView {
-        code: alarm.code().to_owned(),
-        words: alarm.words(),
-        since: *since,
-    };
     Body(Summary {
         sentence,
         level,
-        alarms: snapshot.alarms.iter().map(alarm).collect(),
+        alarms: alarm_views(&snapshot),
         today,
         lines: snapshot.lines.iter().map(|(line, state)| line_view(&line.0, state)).collect(),
         peers: snapshot.peers.len(),

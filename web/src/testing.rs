@@ -66,6 +66,7 @@ pub(crate) fn snapshot() -> Snapshot {
         settings: Settings::default(),
         pinned: vec![],
         lists: Arc::new(Lists::new()),
+        shared: meerkat_core::Shared::default(),
         neighbours: Arc::new(vec![]),
         imports: Arc::new(vec![]),
         vouches_left: 12,
@@ -339,6 +340,11 @@ fn reply(
             snapshot.send_modify(|now| change(Arc::make_mut(now), edit));
             Ok(Reply::Saved)
         }
+        Command::Acknowledge { key, by } => {
+            let seen = meerkat_protocols::wishes::Acknowledged::new(1_800_000_000, &by);
+            snapshot.send_modify(|now| change(Arc::make_mut(now), Edit::Acknowledge(key, seen)));
+            Ok(Reply::Saved)
+        }
         other => neighbourly(other, snapshot),
     }
 }
@@ -480,9 +486,21 @@ fn assessment(caller: Caller) -> Assessment {
 fn change(now: &mut Snapshot, edit: Edit) {
     let lists = Arc::make_mut(&mut now.lists);
     match edit {
-        Edit::SetEntry(subject, entry) => drop(lists.insert(subject, entry)),
+        Edit::SetEntry(subject, entry) => {
+            Arc::make_mut(&mut now.shared.disputed).remove(&subject);
+            lists.insert(subject, entry);
+        }
         Edit::RemoveEntry(subject) | Edit::EraseEntry(subject) => drop(lists.remove(&subject)),
         Edit::SetSettings(settings) => now.settings = settings,
-        Edit::NameNeighbour(..) | Edit::ForgetNeighbour(_) => {}
+        Edit::SetPerson(number, name) => drop(Arc::make_mut(&mut now.shared.people).insert(number, name)),
+        Edit::RemovePerson(number) => drop(Arc::make_mut(&mut now.shared.people).remove(&number)),
+        Edit::SetRules(rules) => now.shared.rules = Arc::new(rules),
+        Edit::Acknowledge(key, seen) => drop(Arc::make_mut(&mut now.shared.acknowledged).insert(key, seen)),
+        Edit::NameNeighbour(..)
+        | Edit::ForgetNeighbour(_)
+        | Edit::ErasePerson(_)
+        | Edit::SetAccount(..)
+        | Edit::RemoveAccount(_)
+        | Edit::NoteNode(..) => {}
     }
 }

@@ -6,9 +6,11 @@ use automerge::{
     ActorId, Automerge, AutomergeError, Change, ChangeHash, ReadDoc,
     transaction::{CommitOptions, Transaction},
 };
-use meerkat_protocols::wishes::{DocumentId, MAX_ENTRIES, Wishes};
+use meerkat_protocols::wishes::{DocumentId, Generation, MAX_ENTRIES, Wishes};
 
 use crate::{
+    content::{self, Content},
+    founding::{self, Founded},
     guard::{self, Chunk, Unsafe},
     reading::{self, Oddity},
     schema,
@@ -17,6 +19,12 @@ use crate::{
 /// After so many increments an edit gives the whole document, which replaces them. A start reads at most this many
 /// records per document, and the whole is written at most once in as many edits.
 pub const INCREMENTS_PER_WHOLE: usize = 256;
+
+/// Operations beyond which a document is worth founding anew, if they are also
+/// [`OPERATIONS_PER_VALUE`] times what it says.
+const MIN_OPERATIONS: u64 = 10_000;
+/// How many operations a value may have behind it: at four, half of what is loaded and kept is past.
+const OPERATIONS_PER_VALUE: u64 = 4;
 
 /// What is wrong with a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -78,13 +86,25 @@ pub enum Refused {
     /// Changes from another node that cannot be taken in.
     #[error("what the other node sent was turned away: {0}")]
     Unfit(Fault),
+    /// More than the document takes.
+    #[error("there are {0} of these already, which is the most: remove some first")]
+    TooMany(usize),
+    /// A name or key that a document does not take.
+    #[error("this name cannot be used: {0}")]
+    Unusable(&'static str),
 }
+
+/// Changes that were taken in, each with what it builds on.
+pub(crate) type Taken = Vec<(ChangeHash, Vec<ChangeHash>)>;
 
 /// One loaded document.
 pub(crate) struct Document {
     pub(crate) id: DocumentId,
     pub(crate) doc: Automerge,
     actor: ActorId,
+    /// Who made its first change and its maps.
+    pub(crate) founder: ActorId,
+    pub(crate) generation: Generation,
     /// The highest operation counter in it.
     max_op: u64,
     /// The heads that the store has.
@@ -122,7 +142,26 @@ impl Document {
         let doc = schema::create(id, actor).expect("an empty document takes scalars and maps");
         let saved = doc.get_heads();
         // The first change has at most one operation for the version and one per map.
-        Self { id, max_op: 8, doc, actor: actor.clone(), saved, increments: 0, fault: None }
+        Self {
+            id,
+            max_op: 8,
+            doc,
+            actor: actor.clone(),
+            founder: schema::creator(id),
+            generation: Generation::default(),
+            saved,
+            increments: 0,
+            fault: None,
+        }
+    }
+
+    /// A document of a later generation before anything of it has come from a member.
+    pub(crate) fn awaited(id: DocumentId, actor: &ActorId, generation: Generation) -> Self {
+        let mut this = Self::new(id, actor);
+        this.doc = Automerge::new().with_actor(actor.clone());
+        this.founder = ActorId::from(generation.founding);
+        (this.generation, this.max_op, this.saved) = (generation, 0, Vec::new());
+        this
     }
 
     fn damaged(&mut self, fault: Fault) {
@@ -155,6 +194,13 @@ impl Document {
         })?;
         if max_op > guard::MAX_OP {
             return Err(Unsafe::TooFarAhead.into());
+        }
+        if let Some((generation, founder)) = founding_of(&whole).filter(|(generation, _)| *generation > self.generation)
+        {
+            // The store keeps no more of the generations before it.
+            self.doc = whole.with_actor(self.actor.clone());
+            (self.generation, self.founder, self.max_op) = (generation, founder, max_op);
+            return Ok(());
         }
         // Taking the loaded document for ours is much cheaper than merging it, and the usual case.
         let heads = self.doc.get_heads();
@@ -226,7 +272,8 @@ impl Document {
         if let Some(damage) = self.damage() {
             return Err(damage.into());
         }
-        let mut next = Self { doc: self.doc.clone(), saved: Vec::new(), actor: self.actor.clone(), ..*self };
+        let (actor, founder) = (self.actor.clone(), self.founder.clone());
+        let mut next = Self { doc: self.doc.clone(), saved: Vec::new(), actor, founder, ..*self };
         let mut changes = Vec::new();
         next.read_chunk(bytes, &mut changes).map_err(Refused::Unfit)?;
         next.doc = applied(&next.doc, &changes).map_err(Refused::Unfit)?;
@@ -252,26 +299,157 @@ impl Document {
         Edited { document: self.id, change, whole: false }
     }
 
-    /// Makes a document without a past in the place of this one: what `write` writes and nothing else. It has another
-    /// actor, for the changes of the old one are gone and their numbers must not be used twice. A copy of the old
-    /// document on another node would bring the past back when it is merged.
-    pub(crate) fn write_anew(
-        &mut self,
-        write: impl FnOnce(&mut Transaction<'_>) -> Result<(), AutomergeError>,
-    ) -> Result<Edited, Refused> {
+    /// What it says, without how it came to say it.
+    pub(crate) fn content(&self) -> Content {
+        Content::of(&self.doc, self.id, &self.founder, self.generation)
+    }
+
+    /// Whether its past has outgrown what it says.
+    pub(crate) fn has_outgrown(&self) -> bool {
+        let operations = self.doc.stats().num_ops;
+        if self.fault.is_some() || operations < MIN_OPERATIONS {
+            return false;
+        }
+        let maps = schema::maps(self.id).iter().filter_map(|name| schema::map(&self.doc, &self.founder, name));
+        let values: u64 = maps.map(|map| self.doc.length(&map) as u64).sum();
+        operations > MIN_OPERATIONS + OPERATIONS_PER_VALUE * values
+    }
+
+    /// Makes the next generation of the document from `content`, in the place of this one. It has another actor, for the
+    /// changes of the old one are gone and their numbers must not be used twice.
+    pub(crate) fn found_anew(&mut self, content: &Content) -> Result<Edited, Refused> {
         self.writable()?;
+        let (id, count, actor) = (self.id, self.generation.count.saturating_add(1), self.next_actor());
+        let founded = caught(|| founding::found(id, count, content, &actor));
+        let founded = founded.map_err(|fault| Refused::Damaged(Damage { document: id, fault }))?;
+        self.become_founded(founded, actor);
+        Ok(self.whole())
+    }
+
+    fn become_founded(&mut self, founded: Founded, actor: ActorId) {
+        (self.doc, self.founder, self.generation) = (founded.doc, founded.founder, founded.generation);
+        self.actor = actor;
+        self.max_op = self.doc.get_changes_meta(&[]).iter().map(|change| change.max_op).max().unwrap_or(0);
+    }
+
+    /// The successor of its actor: the actor was drawn at random at the start, so its successors are nobody's either.
+    pub(crate) fn next_actor(&self) -> ActorId {
         let mut actor = self.actor.to_bytes().to_vec();
-        // The actor was drawn at random at the start, so its successors are nobody's either.
         for byte in actor.iter_mut().rev() {
             *byte = byte.wrapping_add(1);
             if *byte != 0 {
                 break;
             }
         }
-        let mut anew = Self::new(self.id, &ActorId::from(actor));
-        anew.edit(write)?;
-        *self = anew;
-        Ok(self.whole())
+        ActorId::from(actor)
+    }
+
+    /// Takes a later generation, complete as a member sent it, for its own, with what only this node knows brought into
+    /// it. Gives whether it has to be founded again because it holds what was erased here.
+    pub(crate) fn adopt(&mut self, later: &Self) -> Result<(Edited, bool), Fault> {
+        let (id, actor) = (self.id, later.actor.clone());
+        if founding_of(&later.doc) != Some((later.generation, later.founder.clone())) {
+            return Err(Fault::Contradiction);
+        }
+        let (ours, theirs) = (self.content(), later.content());
+        let (doc, again) = caught(|| {
+            let mut doc = later.doc.clone().with_actor(actor.clone());
+            let again = founding::bring(&mut doc, id, &later.founder, &ours, &theirs)?;
+            Ok((doc, again))
+        })?;
+        let generation = later.generation;
+        self.become_founded(Founded { doc, founder: later.founder.clone(), generation }, actor);
+        Ok((self.whole(), again))
+    }
+
+    /// What of these changes fits is taken in; what builds on missing ones is left in `waiting`.
+    ///
+    /// # Errors
+    /// The first fault, with the actor of the change that has it; what fitted before stays.
+    pub(crate) fn take_changes(&mut self, waiting: &mut Vec<Change>) -> Result<Taken, (Fault, ActorId)> {
+        let ready = self.ready(waiting);
+        let taken = ready.iter().map(|change| (change.hash(), change.deps().to_vec())).collect();
+        if ready.is_empty() {
+            return Ok(taken);
+        }
+        let mut max_op = self.max_op;
+        for change in &ready {
+            max_op = guard::counter(change, max_op).map_err(|why| (why.into(), change.actor_id().clone()))?;
+        }
+        if let Ok(doc) = applied(&self.doc, &ready) {
+            (self.doc, self.max_op) = (doc, max_op);
+            return Ok(taken);
+        }
+        let mut wrong = None;
+        for change in &ready {
+            match applied(&self.doc, std::slice::from_ref(change)) {
+                Ok(doc) if doc.get_missing_deps(&[]).is_empty() => self.doc = doc,
+                // What builds on a change that was turned away is turned away with it.
+                Ok(_) => {}
+                Err(fault) => drop(wrong.get_or_insert((fault, change.actor_id().clone()))),
+            }
+        }
+        self.max_op = max_op;
+        wrong.map_or(Ok(taken), Err)
+    }
+
+    /// Takes from `waiting` what is new and builds on nothing that is missing, in an order in which it can be applied.
+    fn ready(&self, waiting: &mut Vec<Change>) -> Vec<Change> {
+        let mut known = std::collections::BTreeSet::new();
+        let mut ready = Vec::new();
+        waiting.retain(|change| self.doc.get_change_meta_by_hash(&change.hash()).is_none());
+        loop {
+            let before = ready.len();
+            waiting.retain(|change| {
+                let there = |dep: &ChangeHash| known.contains(dep) || self.doc.get_change_meta_by_hash(dep).is_some();
+                if known.contains(&change.hash()) {
+                    return false;
+                }
+                let fits = change.deps().iter().all(there);
+                if fits {
+                    known.insert(change.hash());
+                    ready.push(change.clone());
+                }
+                !fits
+            });
+            if ready.len() == before {
+                return ready;
+            }
+        }
+    }
+
+    /// Takes the chunks that a member sent apart; a whole document becomes the changes it is made of.
+    pub(crate) fn changes_in(&self, bytes: &[u8]) -> Result<Vec<Change>, Fault> {
+        let mut changes = Vec::new();
+        for chunk in guard::chunks(bytes)? {
+            match chunk {
+                Chunk::Change(change) => changes.push(*change),
+                Chunk::Document(whole) => {
+                    let whole = caught(|| Automerge::load(whole))?;
+                    changes.extend(whole.get_changes(&[]));
+                }
+            }
+        }
+        Ok(changes)
+    }
+
+    /// What a member sent, for the store. While the store's own chunks are damaged nothing is added to them.
+    pub(crate) fn taken(&mut self) -> Edited {
+        if self.fault.is_some() {
+            return Edited { document: self.id, change: Vec::new(), whole: false };
+        }
+        self.unsaved()
+    }
+
+    /// A member's document, which is sound, is here as a whole: what was damaged is replaced by it.
+    pub(crate) fn heal(&mut self) -> Option<Edited> {
+        self.fault.take()?;
+        if !self.doc.get_missing_deps(&[]).is_empty() {
+            let options = automerge::SaveOptions { deflate: true, retain_orphans: false };
+            let kept = caught(|| Automerge::load(&self.doc.save_with_options(options))).ok()?;
+            self.doc = kept.with_actor(self.actor.clone());
+        }
+        Some(self.whole())
     }
 
     /// All of it, to replace what the store has.
@@ -288,7 +466,7 @@ impl Document {
 
     /// Reads it into its part of the wishes; what was read before stays if that fails.
     pub(crate) fn read(&mut self, wishes: &mut Wishes) -> Vec<Oddity> {
-        match caught(|| Ok(reading::read(&self.doc, self.id, wishes))) {
+        match caught(|| Ok(reading::read(&self.doc, &self.founder, self.id, wishes))) {
             Ok(oddities) => oddities,
             Err(fault) => {
                 self.damaged(fault);
@@ -312,6 +490,15 @@ impl Document {
     }
 }
 
+/// The founding of a document that is not of the first generation.
+fn founding_of(doc: &Automerge) -> Option<(Generation, ActorId)> {
+    let first = doc.get_changes_meta(&[]).into_iter().find(|change| change.deps.is_empty())?;
+    let founder = first.actor.into_owned();
+    let founding = founder.to_bytes().try_into().ok()?;
+    let count = content::count_of(doc).filter(|count| *count > 0)?;
+    Some((Generation { count, founding }, founder))
+}
+
 /// A copy of `doc` with the changes.
 fn applied(doc: &Automerge, changes: &[Change]) -> Result<Automerge, Fault> {
     caught(|| {
@@ -323,7 +510,7 @@ fn applied(doc: &Automerge, changes: &[Change]) -> Result<Automerge, Fault> {
 
 /// Runs `touch` so that neither an error nor a panic of Automerge leaves this package. What `touch` changed must not be
 /// used after a panic: callers hand in copies, or close the document.
-fn caught<T>(touch: impl FnOnce() -> Result<T, AutomergeError>) -> Result<T, Fault> {
+pub(crate) fn caught<T>(touch: impl FnOnce() -> Result<T, AutomergeError>) -> Result<T, Fault> {
     match catch_unwind(AssertUnwindSafe(touch)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(_)) => Err(Fault::Contradiction),

@@ -223,10 +223,10 @@ fn rows(spec: u64, data: &[u8], max: u64) -> Result<(), Unsafe> {
 }
 
 /// Reads along bytes; every step fails rather than leave them.
-struct Cursor<'a>(&'a [u8]);
+pub(crate) struct Cursor<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Cursor<'a> {
-    fn take(&mut self, len: u64) -> Result<&'a [u8], Unsafe> {
+    pub(crate) fn take(&mut self, len: u64) -> Result<&'a [u8], Unsafe> {
         let len = usize::try_from(len).ok().filter(|n| *n <= self.0.len()).ok_or(Unsafe::Malformed)?;
         let (taken, rest) = self.0.split_at(len);
         self.0 = rest;
@@ -238,7 +238,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// An unsigned LEB128 number.
-    fn leb(&mut self) -> Result<u64, Unsafe> {
+    pub(crate) fn leb(&mut self) -> Result<u64, Unsafe> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -268,7 +268,7 @@ impl<'a> Cursor<'a> {
         Err(Unsafe::Malformed)
     }
 
-    fn prefixed(&mut self) -> Result<&'a [u8], Unsafe> {
+    pub(crate) fn prefixed(&mut self) -> Result<&'a [u8], Unsafe> {
         let len = self.leb()?;
         self.take(len)
     }

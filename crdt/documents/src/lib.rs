@@ -15,13 +15,24 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::iter_over_hash_type)]
 
+mod content;
 mod document;
+mod edits;
+mod founding;
 pub mod guard;
+mod message;
+mod owner;
 mod reading;
 mod schema;
+mod session;
 mod shelf;
+mod sync;
+mod word;
 
 pub use document::{Damage, Edited, Fault, INCREMENTS_PER_WHOLE, Refused};
+pub use message::MAX_MESSAGE_BYTES;
+pub use owner::actor_of;
 pub use reading::Oddity;
 pub use schema::VERSION;
 pub use shelf::Shelf;
+pub use sync::{Said, Suspicion};

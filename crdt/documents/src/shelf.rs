@@ -2,30 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use automerge::{
-    ActorId, AutomergeError, ObjId, ReadDoc, ScalarValue, Value,
-    transaction::{Transactable, Transaction},
-};
+use automerge::ActorId;
 use meerkat_protocols::{
-    home::HomeId,
-    number::Region,
-    wishes::{DocumentId, Edit, Entry, MAX_ENTRIES, Settings, Subject, Wishes},
+    home::NodeNumber,
+    wishes::{DocumentId, Edit, Generation, Wishes},
 };
 
 use crate::{
     document::{Damage, Document, Edited, Refused},
-    reading::{self, Oddity},
-    schema,
+    reading::Oddity,
+    session::Session,
 };
 
-/// The most names of homes: a home vouches for 12, and names outlive vouches for a while.
-const MAX_NAMES: usize = 1_000;
-
 /// All documents of a home, loaded, with what they say.
+#[derive(Default)]
 pub struct Shelf {
-    documents: BTreeMap<DocumentId, Document>,
-    wishes: Wishes,
+    pub(crate) documents: BTreeMap<DocumentId, Document>,
+    pub(crate) wishes: Wishes,
     oddities: BTreeMap<DocumentId, Vec<Oddity>>,
+    pub(crate) sessions: BTreeMap<(NodeNumber, DocumentId), Session>,
+    /// Changes that were made along with the last one, in other documents.
+    pub(crate) along: Vec<Edited>,
 }
 
 impl Shelf {
@@ -42,7 +39,7 @@ impl Shelf {
         for (id, bytes) in chunks {
             kept.entry(id).or_default().push(bytes);
         }
-        let mut shelf = Self { documents: BTreeMap::new(), wishes: Wishes::default(), oddities: BTreeMap::new() };
+        let mut shelf = Self::default();
         for id in DocumentId::ALL {
             let document = Document::load(id, &actor, &kept.remove(&id).unwrap_or_default());
             shelf.documents.insert(id, document);
@@ -75,6 +72,14 @@ impl Shelf {
             Edit::SetSettings(settings) => self.set_settings(settings),
             Edit::NameNeighbour(home, name) => self.name_neighbour(*home, name),
             Edit::ForgetNeighbour(home) => self.forget_neighbour(*home),
+            Edit::SetPerson(number, name) => self.set_person(*number, name),
+            Edit::RemovePerson(number) => self.set_person(*number, ""),
+            Edit::ErasePerson(number) => self.erase_person(*number),
+            Edit::SetRules(rules) => self.set_rules(rules),
+            Edit::Acknowledge(key, seen) => self.acknowledge(key, seen),
+            Edit::SetAccount(name, account) => self.set_account(name, account),
+            Edit::RemoveAccount(name) => self.remove_account(name),
+            Edit::NoteNode(node, note) => self.note_node(*node, note),
         }
     }
 
@@ -107,112 +112,31 @@ impl Shelf {
         Ok(edited)
     }
 
-    fn document(&mut self, id: DocumentId) -> &mut Document {
+    /// What was changed along with the last edit in other documents; the store writes it after that edit.
+    pub fn along(&mut self) -> Vec<Edited> {
+        std::mem::take(&mut self.along)
+    }
+
+    /// Whether the past of a document has outgrown what it says.
+    #[must_use]
+    pub fn has_outgrown(&self, id: DocumentId) -> bool {
+        self.documents.get(&id).is_some_and(Document::has_outgrown)
+    }
+
+    /// In which generation a document is.
+    #[must_use]
+    pub fn generation(&self, id: DocumentId) -> Generation {
+        self.documents.get(&id).map(|document| document.generation).unwrap_or_default()
+    }
+
+    pub(crate) fn document(&mut self, id: DocumentId) -> &mut Document {
         self.documents.get_mut(&id).expect("load made one for every id")
     }
 
-    fn read(&mut self, id: DocumentId) {
+    pub(crate) fn read(&mut self, id: DocumentId) {
         if let Some(document) = self.documents.get_mut(&id) {
             let oddities = document.read(&mut self.wishes);
             self.oddities.insert(id, oddities);
         }
-    }
-
-    fn set_entry(&mut self, subject: &Subject, entry: &Entry) -> Result<Edited, Refused> {
-        let entry = Entry::tidy(entry.standing, &entry.label, &entry.notes);
-        if self.wishes.lists.len() >= MAX_ENTRIES && !self.wishes.lists.contains_key(subject) {
-            return Err(Refused::Full);
-        }
-        let key = subject.key();
-        let edited = self.document(DocumentId::Lists).edit(|tx| {
-            set(tx, DocumentId::Lists, schema::STANDING, &key, entry.standing.word())?;
-            set(tx, DocumentId::Lists, schema::LABEL, &key, &entry.label)?;
-            set(tx, DocumentId::Lists, schema::NOTES, &key, &entry.notes)
-        })?;
-        self.wishes.lists.insert(subject.clone(), entry);
-        Ok(edited)
-    }
-
-    fn remove_entry(&mut self, subject: &Subject) -> Result<Edited, Refused> {
-        let key = subject.key();
-        let edited = self.document(DocumentId::Lists).edit(|tx| {
-            [schema::STANDING, schema::LABEL, schema::NOTES]
-                .into_iter()
-                .try_for_each(|field| set(tx, DocumentId::Lists, field, &key, ""))
-        })?;
-        self.wishes.lists.remove(subject);
-        Ok(edited)
-    }
-
-    /// Writes the lists anew without the entry: a document remembers every text that ever stood in it.
-    fn erase_entry(&mut self, subject: &Subject) -> Result<Edited, Refused> {
-        let mut kept = self.wishes.lists.clone();
-        kept.remove(subject);
-        let edited = self.document(DocumentId::Lists).write_anew(|tx| {
-            kept.iter().try_for_each(|(subject, entry)| {
-                let key = subject.key();
-                set(tx, DocumentId::Lists, schema::STANDING, &key, entry.standing.word())?;
-                set(tx, DocumentId::Lists, schema::LABEL, &key, &entry.label)?;
-                set(tx, DocumentId::Lists, schema::NOTES, &key, &entry.notes)
-            })
-        })?;
-        self.wishes.lists = kept;
-        Ok(edited)
-    }
-
-    fn set_settings(&mut self, settings: &Settings) -> Result<Edited, Refused> {
-        let region: Region =
-            settings.region.parse().map_err(|_| Refused::NoSuchRegion(settings.region.chars().take(8).collect()))?;
-        let settings = Settings { region: region.code(), ..settings.clone() };
-        // Compared with what holds, not with what is written: a default stays unwritten until somebody departs from it.
-        let old = self.wishes.settings.clone();
-        let edited = self.document(DocumentId::Settings).edit(|tx| {
-            let mut write = |name, old: &str, new: &str| match old == new {
-                true => Ok(()),
-                false => set(tx, DocumentId::Settings, schema::SETTINGS, name, new),
-            };
-            write(schema::REGION, &old.region, &settings.region)?;
-            write(schema::ANONYMOUS, old.anonymous.word(), settings.anonymous.word())?;
-            write(schema::INVALID, old.invalid.word(), settings.invalid.word())?;
-            write(schema::RANGES, reading::switch_word(old.ranges), reading::switch_word(settings.ranges))
-        })?;
-        self.wishes.settings = settings;
-        Ok(edited)
-    }
-
-    fn name_neighbour(&mut self, home: HomeId, name: &str) -> Result<Edited, Refused> {
-        let name = reading::neighbour_name(name);
-        if name.is_empty() {
-            return self.forget_neighbour(home);
-        }
-        if self.wishes.neighbours.len() >= MAX_NAMES && !self.wishes.neighbours.contains_key(&home) {
-            return Err(Refused::TooManyNames);
-        }
-        let edited = self
-            .document(DocumentId::Neighbours)
-            .edit(|tx| set(tx, DocumentId::Neighbours, schema::NAME, &home.to_string(), &name))?;
-        self.wishes.neighbours.insert(home, name);
-        Ok(edited)
-    }
-
-    fn forget_neighbour(&mut self, home: HomeId) -> Result<Edited, Refused> {
-        let edited = self
-            .document(DocumentId::Neighbours)
-            .edit(|tx| set(tx, DocumentId::Neighbours, schema::NAME, &home.to_string(), ""))?;
-        self.wishes.neighbours.remove(&home);
-        Ok(edited)
-    }
-}
-
-/// Sets one scalar of the map `field` if it differs; an empty text is an absent one.
-fn set(tx: &mut Transaction<'_>, id: DocumentId, field: &str, key: &str, text: &str) -> Result<(), AutomergeError> {
-    let map: ObjId =
-        schema::map(tx, id, field).ok_or_else(|| AutomergeError::InvalidObjId(format!("no map `{field}`")))?;
-    let old = tx.get(&map, key)?;
-    match old {
-        None if text.is_empty() => Ok(()),
-        Some(_) if text.is_empty() => tx.delete(&map, key),
-        Some((Value::Scalar(old), _)) if matches!(&*old, ScalarValue::Str(old) if old == text) => Ok(()),
-        _ => tx.put(&map, key, text),
     }
 }

@@ -19,7 +19,8 @@ use crate::{
     imports, mail, retention,
     tables::{
         CALL_DAYS, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, CONTACTS, DOCUMENTS, INVITES, NUMBERS, OWN_SLOTS, PEERS,
-        ROSTER, STATEMENTS, by_number_key, by_verdict_key, call_key, chunk_key, chunk_of, day_key, slot_key,
+        ROSTER, STATEMENTS, SYNC_STATES, by_number_key, by_verdict_key, call_key, chunk_key, chunk_of, day_key,
+        slot_key, sync_key,
     },
 };
 
@@ -36,6 +37,12 @@ pub(crate) fn apply(writing: &Writing<'_>, logs: &mut Logs, write: &Write) -> Re
         Write::OwnSlot(kind, day, next) => writing.put(&OWN_SLOTS, &slot_key(*kind, *day), next),
         Write::Document(document, changes) => append(writing, *document, changes),
         Write::DocumentWhole(document, whole) => replace(writing, *document, whole),
+        Write::SyncState(member, document, state) => {
+            writing.put(&SYNC_STATES, &sync_key(*member, *document), &Bytes::new(state))
+        }
+        Write::DropSyncStates(member) => {
+            DocumentId::ALL.into_iter().try_for_each(|id| writing.remove(&SYNC_STATES, &sync_key(*member, id)))
+        }
         Write::Peer(peer, addresses) => writing.put(&PEERS, &writing.seal.hash("peer", &peer.0), &(peer, addresses)),
         Write::DropPeer(peer) => writing.remove(&PEERS, &writing.seal.hash("peer", &peer.0)),
         Write::Contact(contact) => {

@@ -17,8 +17,8 @@ use crate::{
     file::{Raw, Writing},
     tables::{
         CALL_DAYS, CALL_ENDS, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, CONTACTS, DOCUMENTS, END_ORDER, ERASED, FACTS,
-        IDENTITY, INVITES, LETTERS, LOGS, MARKS, NUMBERS, OWN_SLOTS, ROSTER, Table, call_key, chunk_key, fact_key,
-        seq_of,
+        IDENTITY, INVITES, LETTERS, LOGS, MARKS, NUMBERS, OWN_SLOTS, ROSTER, SYNC_STATES, Table, call_key, chunk_key,
+        fact_key, seq_of,
     },
 };
 
@@ -39,8 +39,14 @@ pub struct NewHome<'a> {
 /// concerned the old home alone does not.
 fn comes_along(document: DocumentId) -> bool {
     match document {
-        DocumentId::Lists => true,
-        DocumentId::Settings | DocumentId::Neighbours => false,
+        DocumentId::Lists | DocumentId::People => true,
+        DocumentId::Settings
+        | DocumentId::Neighbours
+        | DocumentId::Index
+        | DocumentId::Rules
+        | DocumentId::Acknowledgements
+        | DocumentId::Accounts
+        | DocumentId::Nodes => false,
     }
 }
 
@@ -79,6 +85,7 @@ fn drop_old_home(writing: &Writing<'_>) -> Result<(), Fault> {
     empty(writing, &MARKS)?;
     empty(writing, &OWN_SLOTS)?;
     empty(writing, &ROSTER)?;
+    empty(writing, &SYNC_STATES)?;
     let mut documents = writing.txn.open_table(DOCUMENTS.definition())?;
     for document in DocumentId::ALL.into_iter().filter(|document| !comes_along(*document)) {
         let range = chunk_key(document, 0)..=chunk_key(document, u32::MAX);

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use meerkat_protocols::{
     contact::{Contact, SignedRecord},
     facts::{Call, LogId, LogMark, Seq, Stream},
-    home::HomeId,
+    home::{HomeId, NodeNumber},
     mail::Marks,
     mesh::Peer,
     roster::SignedEntry,
@@ -25,7 +25,7 @@ use crate::{
     imports, mail, retention, schema,
     tables::{
         CALLS, CONTACTS, DOCUMENTS, HASH_BYTES, IDENTITY, INVITES, LOGS, META, OWN_SLOTS, PEERS, ROSTER, STATEMENTS,
-        call_key, chunk_of, log_key, meta_key, seq_of, slot_of,
+        SYNC_STATES, call_key, chunk_of, log_key, meta_key, seq_of, slot_of, sync_of,
     },
 };
 
@@ -46,6 +46,8 @@ pub struct Restored {
     pub own_slots: Vec<(Kind, Day, u8)>,
     /// The chunks of each document that has any, in order.
     pub documents: BTreeMap<DocumentId, Vec<Vec<u8>>>,
+    /// How far this node is with each member about each document.
+    pub sync_states: Vec<(NodeNumber, DocumentId, Vec<u8>)>,
     /// Peers with their addresses.
     pub peers: Vec<(Peer, Vec<String>)>,
     /// The nodes of neighbours' homes.
@@ -107,6 +109,7 @@ impl Reader {
         self.handle.read(|reading| {
             own_slots(reading, &mut restored)?;
             documents(reading, &mut restored)?;
+            sync_states(reading, &mut restored)?;
             peers(reading, &mut restored)?;
             contacts(reading, &mut restored)?;
             invites(reading, &mut restored)?;
@@ -221,6 +224,17 @@ fn documents(reading: &Reading<'_>, restored: &mut Restored) -> Result<(), Fault
             Next::Go
         }
         (None, Ok(_)) => restored.note(Damaged::new(DOCUMENTS.name, &key)),
+        (_, Err(damaged)) => restored.note(damaged),
+    })
+}
+
+fn sync_states(reading: &Reading<'_>, restored: &mut Restored) -> Result<(), Fault> {
+    reading.each(&SYNC_STATES, [0; 2]..=[0xff; 2], |key, state: Result<ByteBuf, _>| match (sync_of(key), state) {
+        (Some((member, document)), Ok(state)) => {
+            restored.sync_states.push((member, document, state.into_vec()));
+            Next::Go
+        }
+        (None, Ok(_)) => restored.note(Damaged::new(SYNC_STATES.name, &key)),
         (_, Err(damaged)) => restored.note(damaged),
     })
 }

@@ -82,6 +82,8 @@ pub(crate) const STATEMENTS: Table<32> = Table::new("statements");
 pub(crate) const OWN_SLOTS: Table<3> = Table::new("own_slots");
 /// Document, number of the chunk -> the chunk.
 pub(crate) const DOCUMENTS: Table<5> = Table::new("documents");
+/// Member, document -> how far this node is with it.
+pub(crate) const SYNC_STATES: Table<2> = Table::new("sync_states");
 /// Hash of the peer -> (peer, addresses).
 pub(crate) const PEERS: Table<HASH_BYTES> = Table::new("peers");
 /// Hash of the peer -> (signed record, since when).
@@ -118,6 +120,7 @@ pub(crate) const ALL: &[&dyn Rows] = &[
     &STATEMENTS,
     &OWN_SLOTS,
     &DOCUMENTS,
+    &SYNC_STATES,
     &PEERS,
     &CONTACTS,
     &INVITES,
@@ -212,6 +215,16 @@ pub(crate) fn chunk_key(document: DocumentId, n: u32) -> [u8; 5] {
     concat(&[document as u8], &n.to_be_bytes())
 }
 
+/// The key in [`SYNC_STATES`].
+pub(crate) fn sync_key(member: NodeNumber, document: DocumentId) -> [u8; 2] {
+    [member.0, document as u8]
+}
+
+/// The member and document of a key of [`SYNC_STATES`].
+pub(crate) fn sync_of(key: [u8; 2]) -> Option<(NodeNumber, DocumentId)> {
+    Some((NodeNumber(key[0]), DocumentId::from_number(key[1])?))
+}
+
 /// The document and number of a key of [`DOCUMENTS`].
 pub(crate) fn chunk_of(key: [u8; 5]) -> Option<(DocumentId, u32)> {
     let document = DocumentId::ALL.into_iter().find(|d| *d as u8 == key[0])?;
@@ -256,7 +269,9 @@ mod tests {
         assert_eq!(chunk_of(chunk_key(DocumentId::Lists, 70_000)), Some((DocumentId::Lists, 70_000)));
         assert_eq!(piece_of(piece_key(7, 70_000)), (7, 70_000));
         assert_eq!(slot_of([9, 0, 0]), None);
-        assert_eq!(chunk_of([9, 0, 0, 0, 0]), None);
+        assert_eq!(chunk_of([99, 0, 0, 0, 0]), None);
+        assert_eq!(sync_of(sync_key(NodeNumber(3), DocumentId::Nodes)), Some((NodeNumber(3), DocumentId::Nodes)));
+        assert_eq!(sync_of([0, 99]), None);
         assert_eq!(&meta_key("schema")[..7], b"schema\0");
     }
 }

@@ -79,6 +79,14 @@ fn nth(n: u64) -> Batch {
         9 => Write::DocumentWhole(DocumentId::Lists, chunk),
         _ => Write::Document(DocumentId::Lists, chunk),
     });
+    all.push(match n % 7 {
+        6 => Write::DropSyncStates(NodeNumber(1)),
+        _ => Write::SyncState(
+            NodeNumber(u8::try_from(n % 2).unwrap()),
+            DocumentId::Lists,
+            vec![u8::try_from(n).unwrap(); 34],
+        ),
+    });
     all.push(Write::Peer(peer(n), vec![format!("/ip4/10.0.0.1/tcp/{n}")]));
     if n % 5 == 4 {
         all.push(Write::DropPeer(peer(n - 2)));
@@ -111,6 +119,7 @@ struct Content {
     statements: BTreeMap<StatementId, Sealed>,
     slot: Option<u8>,
     chunks: Vec<Vec<u8>>,
+    sync_states: BTreeMap<NodeNumber, Vec<u8>>,
     peers: BTreeMap<Peer, Vec<String>>,
     contacts: BTreeMap<Peer, Contact>,
     invites: BTreeMap<TicketId, Invite>,
@@ -130,6 +139,8 @@ impl Content {
                 Write::OwnSlot(_, _, next) => content.slot = Some(next),
                 Write::Document(_, chunk) => content.chunks.push(chunk),
                 Write::DocumentWhole(_, chunk) => content.chunks = vec![chunk],
+                Write::SyncState(member, _, state) => drop(content.sync_states.insert(member, state)),
+                Write::DropSyncStates(member) => drop(content.sync_states.remove(&member)),
                 Write::Peer(peer, addresses) => drop(content.peers.insert(peer, addresses)),
                 Write::DropPeer(peer) => drop(content.peers.remove(&peer)),
                 Write::Contact(contact) => drop(content.contacts.insert(contact.peer(), *contact)),
@@ -161,6 +172,7 @@ impl Content {
             statements,
             slot: restored.own_slots.first().map(|(_, _, next)| *next),
             chunks: restored.documents.get(&DocumentId::Lists).cloned().unwrap_or_default(),
+            sync_states: restored.sync_states.into_iter().map(|(member, _, state)| (member, state)).collect(),
             peers: restored.peers.into_iter().collect(),
             invites: restored.invites.into_iter().map(|i| (i.ticket.id(), i)).collect(),
             contacts: restored.contacts.into_iter().map(|c| (c.peer(), c)).collect(),

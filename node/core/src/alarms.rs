@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use meerkat_protocols::{home::NodeNumber, phone::Line, time::Now};
+use meerkat_protocols::{
+    home::NodeNumber,
+    phone::Line,
+    time::Now,
+    wishes::{DocumentId, MAX_ALARM_KEY_CHARS},
+};
 
 /// Something that needs a person's attention.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +40,15 @@ pub enum Alarm {
     OwnCopy,
     /// This node was removed from its household.
     Expelled,
+    /// A member of the household sent changes of a document that nobody honest makes.
+    MemberDistrusted {
+        /// How the household calls it.
+        member: String,
+        /// Which document.
+        document: DocumentId,
+        /// What was wrong.
+        why: String,
+    },
 }
 
 impl Alarm {
@@ -56,7 +70,18 @@ impl Alarm {
             Self::CopyOf(..) => "copy_of_member",
             Self::OwnCopy => "own_copy",
             Self::Expelled => "expelled",
+            Self::MemberDistrusted { .. } => "member_distrusted",
         }
+    }
+
+    /// Under which key the household notes that somebody has seen it. What concerns one node alone is noted for that node.
+    #[must_use]
+    pub fn shared_key(&self, node: NodeNumber) -> String {
+        let (_, detail) = self.key();
+        let whole_home = matches!(self, Self::NeighbourEquivocates(_) | Self::MemberDistrusted { .. });
+        let place = if whole_home { String::new() } else { format!("@{}", node.0) };
+        let key = format!("{}{place} {detail}", self.code());
+        key.trim_end().chars().take(MAX_ALARM_KEY_CHARS).collect()
     }
 
     /// What is wrong, what it means and what to do.
@@ -102,6 +127,10 @@ impl Alarm {
             Self::Expelled => {
                 "This node was removed from its household. It screens calls by what it knows and gets nothing new. To let it back in, invite it again.".into()
             }
+            Self::MemberDistrusted { member, document, why } => format!(
+                "Your node {member} sent changes of your {} that no honest node makes: {why}. They were not taken, and nothing more about them is taken from it until this node starts again. If it was stolen or is not as you left it, remove it from the household.",
+                document.word()
+            ),
             Self::NeighbourEquivocates(home) => format!(
                 "The home {} has contradicted itself under its own signature. Its word counts for nothing here until you have spoken to that neighbour.",
                 home.short()
@@ -126,6 +155,7 @@ impl Alarm {
             Self::CopyOf(number, _) => (8, number.0.to_string()),
             Self::OwnCopy => (9, String::new()),
             Self::Expelled => (10, String::new()),
+            Self::MemberDistrusted { member, document, .. } => (20, format!("{member} {}", document.word())),
         }
     }
 }

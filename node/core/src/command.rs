@@ -124,7 +124,14 @@ pub enum Command {
     },
     /// Drop all letters exchanged with a home.
     ForgetLetters(HomeId),
-    /// Change a document: lists, settings, names.
+    /// Somebody has seen an alarm.
+    Acknowledge {
+        /// The alarm's key, as the page has it.
+        key: String,
+        /// Who.
+        by: String,
+    },
+    /// Change a document: lists, settings, names, address book.
     Edit(Edit),
     /// Change the household: remove a member, call it otherwise, let it do more or less. Adding one takes both nodes.
     ChangeHousehold(roster::Change),

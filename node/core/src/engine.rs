@@ -357,7 +357,7 @@ fn is_expendable(write: &Write, own: HomeId) -> bool {
     match write {
         Write::Fact(fact) => !matches!(**fact, Fact::Audit(_) | Fact::Erased(_)),
         // Members have them, and are asked again.
-        Write::Received(_) | Write::Log(_) => true,
+        Write::Received(_) | Write::Log(_) | Write::SyncState(..) | Write::DropSyncStates(_) => true,
         Write::Call(_) | Write::CallEnd(_) | Write::DropStatement(_) | Write::Peer(..) | Write::DropPeer(_) => true,
         Write::Statement(_, sealed) => !matches!(sealed.read(), Ok(Read::Statement(s)) if s.home == own),
         Write::OwnSlot(..)

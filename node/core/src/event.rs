@@ -3,7 +3,7 @@
 use meerkat_protocols::{
     facts::{Call, CallEnd, Seq},
     fourwords::FourWords,
-    home::HomeId,
+    home::{HomeId, NodeNumber},
     letter::LetterId,
     mail::Progress,
     mesh::Peer,
@@ -33,6 +33,16 @@ pub enum Event {
     EnrolmentChanged,
     /// Facts of other nodes of the home are saved here.
     FactsArrived,
+    /// The address book was changed.
+    PeopleChanged,
+    /// The rules about alarms were changed.
+    RulesChanged,
+    /// Somebody has seen an alarm.
+    AlarmAcknowledged,
+    /// What is noted about a node was changed.
+    NodeNoted(NodeNumber),
+    /// An account of the page was changed.
+    AccountsChanged,
     /// A list was imported or taken back.
     ImportsChanged,
     /// The calls from a number were forgotten.

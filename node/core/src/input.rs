@@ -22,6 +22,7 @@ use meerkat_protocols::{
 };
 
 use crate::{
+    agreement::Agreed,
     command::{Command, CommandId},
     exchanges::ExchangeNews,
     household::facts::{LoadId, Loaded},
@@ -82,7 +83,9 @@ pub enum Done {
     /// The public half of the key for a home to come, saved; nothing, if none could be made or saved.
     NextKey(Option<[u8; 32]>),
     /// What to write so that the edit is kept (nothing, if it changed nothing), or why it was refused.
-    Edited(Result<Option<Write>, String>),
+    Edited(Result<Vec<Write>, String>),
+    /// What came of a word of a member about documents, or what to say to it.
+    Agreed(Box<Agreed>),
 }
 
 /// Who this node is.

@@ -11,6 +11,7 @@
 #![deny(clippy::iter_over_hash_type)]
 
 mod admission;
+mod agreement;
 mod alarms;
 mod arrivals;
 mod calendar;
@@ -43,6 +44,7 @@ mod presence;
 mod ranges;
 mod score;
 mod screening;
+mod shared;
 mod snapshot;
 mod speaker;
 pub mod trust;
@@ -52,6 +54,7 @@ mod vouches;
 mod whereabouts;
 
 pub use admission::{Admission, Ignored, Rejected};
+pub use agreement::{Agree, Agreed};
 pub use alarms::Alarm;
 pub use command::{Assessment, Change, Claim, Command, CommandId, Refusal, Reply, Through};
 pub use engine::{Deed, Engine};
@@ -75,6 +78,7 @@ pub use mail::{HeldUp, Thread};
 pub use meetings::MeetingStage;
 pub use node::Node;
 pub use output::{Job, Output, Promise, Urgency};
+pub use shared::{Changed, Shared};
 pub use snapshot::{
     ContactState, Counts, HouseholdState, InviteState, JoinState, MeetingState, MemberState, Neighbour, PeerState,
     Snapshot,

@@ -18,6 +18,7 @@ use meerkat_protocols::{
 
 use crate::{
     admission::Held,
+    agreement::Agreement,
     alarms::{Alarm, Alarms},
     calendar::Calendar,
     contacts::Contacts,
@@ -44,6 +45,7 @@ use crate::{
     ranges::Ranges,
     score::{Tally, View},
     screening::{self, Decision},
+    shared::Shared,
     snapshot::{Counts, Neighbour, Snapshot},
     speaker::Speaker,
     vouches::{MAX_VOUCHES, Ranked, Reach},
@@ -61,6 +63,8 @@ pub struct Node {
     pub(crate) pinned: Vec<String>,
     pub(crate) lists: Arc<Lists>,
     pub(crate) names: NeighbourNames,
+    pub(crate) shared: Shared,
+    pub(crate) agreement: Agreement,
     pub(crate) evidence: Evidence,
     pub(crate) reach: Reach,
     pub(crate) graph: Ranked,
@@ -113,6 +117,14 @@ impl Node {
             pinned: restored.pinned,
             lists: Arc::new(wishes.lists),
             names: wishes.neighbours,
+            shared: Shared {
+                disputed: Arc::new(wishes.disputed),
+                people: Arc::new(wishes.people),
+                rules: Arc::new(wishes.rules),
+                acknowledged: Arc::new(wishes.acknowledged),
+                nodes: Arc::new(wishes.nodes),
+            },
+            agreement: Agreement::default(),
             evidence,
             reach: Reach::default(),
             graph: Ranked::default(),
@@ -215,6 +227,7 @@ impl Node {
             Input::Done(job, Done::EpochOpened(key)) => self.epoch_opened(now, job, key),
             Input::Done(job, Done::NextKey(key)) => self.next_key_made(job, key),
             Input::Done(job, Done::Edited(result)) => self.edited(job, result),
+            Input::Done(job, Done::Agreed(agreed)) => self.agreed(now, job, *agreed),
             Input::Done(job, Done::LetterSealed(sealed)) => self.letter_sealed(now, job, sealed),
             Input::Done(job, Done::LetterOpened(opened)) => self.letter_opened(now, job, opened),
             Input::Loaded(id, loaded) => self.facts_loaded(now, id, loaded),
@@ -235,6 +248,7 @@ impl Node {
             self.mind_household(now);
             self.mind_enrolling(now);
             self.mind_facts(now);
+            self.mind_agreement(now);
             if self.graph.due_ms().is_some_and(|due| due <= now.mono_ms) {
                 self.rank();
             }
@@ -256,7 +270,7 @@ impl Node {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<u64> {
         let talk = [self.invites.due_ms(), self.joins.due_ms(), self.meetings.due_ms(), self.mail.due_ms()];
-        let home = [self.household.due_ms(), self.enrolling.due_ms(), self.facts.due_ms()];
+        let home = [self.household.due_ms(), self.enrolling.due_ms(), self.facts.due_ms(), self.agreement.due_ms()];
         let own = [self.graph.due_ms(), self.ranges.due_ms(), self.presence.due_ms(), Some(self.hourly_at_ms)];
         talk.into_iter().chain(home).chain(own).flatten().min()
     }
@@ -278,6 +292,7 @@ impl Node {
             household: self.household_state(),
             enrolment: self.enrolment(),
             facts: self.facts_state(now),
+            shared: self.shared.clone(),
             neighbours: self.neighbours.clone().unwrap_or_default(),
             imports: Arc::clone(&self.imports),
             vouches_left: MAX_VOUCHES.saturating_sub(self.reach.own().len() + self.invites.held_back(now)),
@@ -322,7 +337,8 @@ impl Node {
 
     /// How a call from this caller is decided now.
     pub(crate) fn decide(&self, now: Now, caller: &Caller, verstat: Option<Verstat>) -> Decision {
-        screening::decide(caller, verstat, &self.lists, &self.settings, |number| {
+        let own = screening::Own { lists: &self.lists, people: &self.shared.people, settings: &self.settings };
+        screening::decide(caller, verstat, &own, |number| {
             let tally = Tally::of(&self.evidence.reports(number), self.view(now));
             (tally, self.published(now, number))
         })
@@ -363,6 +379,11 @@ impl Node {
         self.next_job += 1;
         self.put(Output::Job(id, job));
         id
+    }
+
+    /// The alarms that stand, with the Unix second since when.
+    pub(crate) fn standing_alarms(&self) -> Vec<(Alarm, Option<i64>)> {
+        self.alarms.standing()
     }
 
     pub(crate) fn raise(&mut self, now: Now, alarm: Alarm) {

@@ -15,6 +15,7 @@ use meerkat_protocols::{
 };
 
 use crate::{
+    agreement::Agree,
     command::{CommandId, Refusal, Reply},
     enrolling::Becoming,
     event::Event,
@@ -108,6 +109,8 @@ pub enum Job {
     NextKey,
     /// Make a change in a document. Edits are made, and their results handed back, in the order in which they were given.
     Edit(Edit),
+    /// Let the documents agree with a member's; in one row with the edits.
+    Agree(Agree),
 }
 
 /// One thing to do outside, drained in order.

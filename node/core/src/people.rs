@@ -12,7 +12,7 @@ use meerkat_protocols::{
     statement::{Body, Category, Kind},
     text,
     time::Now,
-    wishes::{Edit, Entry, MAX_ENTRIES, MAX_LABEL_CHARS, Settings, Subject},
+    wishes::{Acknowledged, Edit, Entry, MAX_ENTRIES, MAX_LABEL_CHARS, NodeNote, Settings, Subject, person_name},
 };
 
 use crate::{
@@ -93,6 +93,7 @@ impl Node {
             }
             Command::ChangeHousehold(change) => self.change_household(now, change, Then::Reply(id)),
             Command::Enrol(command) => self.enrol_command(now, id, command),
+            Command::Acknowledge { key, by } => self.acknowledge(now, id, &key, &by),
             Command::Import { import, kept, replace } => self.import(id, *import, kept, replace),
             Command::UndoImport(import) => self.undo_import(id, import),
             Command::Forget { number } => self.typed(&number).map(|n| self.forget(now, id, n)),
@@ -267,6 +268,7 @@ impl Node {
                 if full { Err(Refusal::ListsFull) } else { Ok(()) }
             }
             Edit::RemoveEntry(_) | Edit::EraseEntry(_) | Edit::ForgetNeighbour(_) => Ok(()),
+            other => self.check_shared_edit(other),
         }
     }
 
@@ -284,14 +286,16 @@ impl Node {
     }
 
     /// A document was changed: use the change, and say so once it is on disk.
-    pub(crate) fn edited(&mut self, job: JobId, result: Result<Option<Write>, String>) {
+    pub(crate) fn edited(&mut self, job: JobId, result: Result<Vec<Write>, String>) {
         let Some(Editing { command, edit }) = self.edits.remove(&job) else { return };
         match result {
-            Ok(write) => {
+            Ok(writes) => {
+                let document = edit.document();
                 let event = self.apply(edit);
-                if let Some(write) = write {
+                for write in writes {
                     self.put(Output::Write(write, Urgency::Now));
                 }
+                self.document_changed(document, None);
                 self.put(Output::AfterCommit(Promise::Event(event)));
                 if let Some(command) = command {
                     self.put(Output::AfterCommit(Promise::Reply(command, Reply::Saved)));
@@ -309,10 +313,12 @@ impl Node {
         match edit {
             Edit::SetEntry(subject, entry) => {
                 Arc::make_mut(&mut self.lists).insert(subject.clone(), entry);
+                self.settle_dispute(&subject);
                 Event::ListsChanged(subject)
             }
             Edit::RemoveEntry(subject) | Edit::EraseEntry(subject) => {
                 Arc::make_mut(&mut self.lists).remove(&subject);
+                self.settle_dispute(&subject);
                 Event::ListsChanged(subject)
             }
             Edit::SetSettings(settings) => {
@@ -330,6 +336,7 @@ impl Node {
                 self.neighbours = None;
                 Event::VouchChanged(home)
             }
+            other => self.apply_shared(other),
         }
     }
 }
@@ -347,6 +354,9 @@ fn tidy(edit: Edit) -> Edit {
         Edit::NameNeighbour(home, name) => {
             Edit::NameNeighbour(home, text::inert(&name).chars().take(MAX_LABEL_CHARS).collect())
         }
-        other @ (Edit::RemoveEntry(_) | Edit::EraseEntry(_) | Edit::SetSettings(_) | Edit::ForgetNeighbour(_)) => other,
+        Edit::SetPerson(number, name) => Edit::SetPerson(number, person_name(&name)),
+        Edit::NoteNode(node, note) => Edit::NoteNode(node, NodeNote::tidy(&note.place, &note.notes)),
+        Edit::Acknowledge(key, seen) => Edit::Acknowledge(key, Acknowledged::new(seen.at, &seen.by)),
+        other => other,
     }
 }

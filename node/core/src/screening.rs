@@ -4,7 +4,7 @@ use meerkat_protocols::{
     facts::{Hundredths, Reason, Verdict},
     number::{Caller, E164},
     phone::{BlockedBy, Verstat},
-    wishes::{Lists, MIN_PREFIX_DIGITS, Settings, Standing, Subject},
+    wishes::{Lists, MIN_PREFIX_DIGITS, People, Settings, Standing, Subject},
 };
 
 use crate::{imports::Published, score::Tally};
@@ -25,20 +25,26 @@ impl Decision {
     }
 }
 
-/// Decides about a caller. Own lists come before everything that others say.
+/// What the people of the home decided.
+pub(crate) struct Own<'a> {
+    pub(crate) lists: &'a Lists,
+    pub(crate) people: &'a People,
+    pub(crate) settings: &'a Settings,
+}
+
+/// Decides about a caller. Own lists and the address book come before everything that others say.
 pub(crate) fn decide(
     caller: &Caller,
     verstat: Option<Verstat>,
-    lists: &Lists,
-    settings: &Settings,
+    own: &Own<'_>,
     known: impl FnOnce(E164) -> (Tally, Published),
 ) -> Decision {
     match caller {
         Caller::Special(_) => Decision::own(Verdict::Allow, Reason::SpecialNumber, Hundredths::NONE),
         Caller::Internal(_) => Decision::own(Verdict::Allow, Reason::InternalCall, Hundredths::NONE),
-        Caller::Anonymous => by_policy(settings.anonymous, Reason::Anonymous),
-        Caller::Invalid(_) => by_policy(settings.invalid, Reason::Invalid),
-        Caller::Number(number) => by_own_list(*number, lists).unwrap_or_else(|| by_evidence(known(*number), verstat)),
+        Caller::Anonymous => by_policy(own.settings.anonymous, Reason::Anonymous),
+        Caller::Invalid(_) => by_policy(own.settings.invalid, Reason::Invalid),
+        Caller::Number(number) => by_own_word(*number, own).unwrap_or_else(|| by_evidence(known(*number), verstat)),
     }
 }
 
@@ -49,6 +55,13 @@ fn by_policy(verdict: Verdict, reason: Reason) -> Decision {
         Verdict::Block => Hundredths::FULL,
     };
     Decision::own(verdict, reason, risk)
+}
+
+/// The address book, then the own lists: who blocks a pattern and knows somebody in it wants that one to ring.
+fn by_own_word(number: E164, own: &Own<'_>) -> Option<Decision> {
+    let person = own.people.get(&number).map(|name| Reason::Person(name.clone()));
+    let person = person.map(|reason| Decision::own(Verdict::Allow, reason, Hundredths::NONE));
+    person.or_else(|| by_own_list(number, own.lists))
 }
 
 /// The entry for the number itself, else the longest pattern that has a standing.
@@ -111,7 +124,24 @@ mod tests {
     }
 
     fn decide_number(digits: u64, lists: &Lists, tally: Tally) -> Decision {
-        decide(&Caller::Number(number(digits)), None, lists, &Settings::default(), |_| (tally, Published::default()))
+        decide_with(&Caller::Number(number(digits)), None, lists, (tally, Published::default()))
+    }
+
+    fn decide_with(caller: &Caller, verstat: Option<Verstat>, lists: &Lists, known: (Tally, Published)) -> Decision {
+        let own = Own { lists, people: &People::new(), settings: &Settings::default() };
+        decide(caller, verstat, &own, |_| known)
+    }
+
+    #[test]
+    fn who_is_in_the_address_book_rings_whatever_else_is_said() {
+        let mut lists = Lists::new();
+        lists.insert(Subject::Number(number(4_930_901_820)), Entry::tidy(Standing::Block, "", ""));
+        let people = People::from([(number(4_930_901_820), "Granny".into())]);
+        let own = Own { lists: &lists, people: &people, settings: &Settings::default() };
+        let known = |_| (reported(), Published::default());
+        let decision = decide(&Caller::Number(number(4_930_901_820)), None, &own, known);
+        assert_eq!((decision.verdict, &decision.reasons[0]), (Verdict::Allow, &Reason::Person("Granny".into())));
+        assert_eq!(decide(&Caller::Number(number(4_930_901_821)), None, &own, known).verdict, Verdict::Block);
     }
 
     fn published(weight: u32, hot: bool) -> Published {
@@ -141,7 +171,7 @@ mod tests {
         lists.insert(Subject::Number(number(4_930_901_820)), Entry::tidy(Standing::Allow, "", ""));
         let with = |digits, tally: Tally, published: Published| {
             let caller = Caller::Number(number(digits));
-            let decision = decide(&caller, None, &lists, &Settings::default(), |_| (tally, published));
+            let decision = decide_with(&caller, None, &lists, (tally, published));
             let codes: Vec<_> = decision.reasons.iter().map(Reason::code).collect();
             (decision.verdict, codes.join(" "))
         };
@@ -184,10 +214,8 @@ mod tests {
     #[test]
     fn a_failed_signature_marks_and_a_passed_one_whitewashes_nothing() {
         let caller = Caller::Number(number(4_930_901_820));
-        let with = |verstat, tally| {
-            decide(&caller, Some(verstat), &Lists::new(), &Settings::default(), |_| (tally, Published::default()))
-                .verdict
-        };
+        let with =
+            |verstat, tally| decide_with(&caller, Some(verstat), &Lists::new(), (tally, Published::default())).verdict;
         assert_eq!(with(Verstat::Failed, Tally::default()), Verdict::Challenge);
         assert_eq!(with(Verstat::Passed, reported()), Verdict::Block);
     }
@@ -195,7 +223,9 @@ mod tests {
     #[test]
     fn hidden_and_impossible_numbers_follow_the_settings() {
         let settings = Settings { anonymous: Verdict::Block, invalid: Verdict::Allow, ..Settings::default() };
-        let decide = |caller| decide(&caller, None, &Lists::new(), &settings, |_| Default::default()).verdict;
+        let (lists, people) = (Lists::new(), People::new());
+        let own = Own { lists: &lists, people: &people, settings: &settings };
+        let decide = |caller| decide(&caller, None, &own, |_| Default::default()).verdict;
         assert_eq!(decide(Caller::Anonymous), Verdict::Block);
         assert_eq!(decide(Caller::Invalid("1".into())), Verdict::Allow);
         assert_eq!(decide(Caller::Special("112".into())), Verdict::Allow);

@@ -25,6 +25,7 @@ use crate::{
     joins::{JoinId, JoinStage},
     mail::Thread,
     meetings::MeetingStage,
+    shared::Shared,
 };
 
 /// A neighbour's home that this home answers for.
@@ -199,6 +200,8 @@ pub struct Snapshot {
     pub household: HouseholdState,
     /// Nodes on their way into the household, and this one's into another.
     pub enrolment: Enrolment,
+    /// What else the people of the home decided.
+    pub shared: Shared,
     /// The neighbours this home answers for, by name.
     pub neighbours: Arc<Vec<Neighbour>>,
     /// The imported lists, the oldest first.

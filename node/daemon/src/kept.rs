@@ -3,7 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use meerkat_core::{Becoming, Engine, ExchangeInput, Exchanges, Identity, Input, Restored, open_epochs};
-use meerkat_documents::Shelf;
+use meerkat_documents::{Shelf, actor_of};
 use meerkat_numberlists::Import;
 use meerkat_protocols::{chance::Chance, facts::Place, household::Run, letter::SealSecret, wishes::Wishes};
 use meerkat_store::{CheckError, Folder, Keeper, KeyCase, Lost, Options, Reader, Store};
@@ -151,7 +151,10 @@ fn read(
     let chunks = std::mem::take(&mut found.documents)
         .into_iter()
         .flat_map(|(id, chunks)| chunks.into_iter().map(move |c| (id, c)));
-    let (shelf, damages) = Shelf::load(actor, chunks);
+    let (mut shelf, damages) = Shelf::load(actor_of(identity.node, actor), chunks);
+    for (member, document, state) in std::mem::take(&mut found.sync_states) {
+        shelf.restore_session(member, document, &state);
+    }
     for damage in &damages {
         tracing::error!(?damage, "a document is damaged; what can be read of it is used");
     }

@@ -40,6 +40,12 @@ pub(crate) enum What {
     ListsChanged(ChangedSubject),
     #[serde(rename = "settings.changed")]
     SettingsChanged(Nothing),
+    /// The address book was changed.
+    #[serde(rename = "people.changed")]
+    PeopleChanged(Nothing),
+    /// The rules about alarms were changed, or somebody has seen an alarm.
+    #[serde(rename = "alarms.changed")]
+    AlarmsChanged(Nothing),
     /// A list was imported or taken back.
     #[serde(rename = "imports.changed")]
     ImportsChanged(Nothing),
@@ -218,8 +224,10 @@ impl What {
             Core::SettingsChanged => Self::SettingsChanged(Nothing {}),
             Core::ImportsChanged => Self::ImportsChanged(Nothing {}),
             Core::EnrolmentChanged => Self::EnrolmentChanged(Nothing {}),
-            Core::HouseholdChanged => Self::HouseholdChanged(Nothing {}),
             Core::FactsArrived => Self::FactsArrived(Nothing {}),
+            Core::PeopleChanged => Self::PeopleChanged(Nothing {}),
+            Core::RulesChanged | Core::AlarmAcknowledged => Self::AlarmsChanged(Nothing {}),
+            Core::HouseholdChanged | Core::NodeNoted(_) | Core::AccountsChanged => Self::HouseholdChanged(Nothing {}),
             Core::NumberForgotten(_) => Self::CallsErased(Nothing {}),
             Core::ReportMade(n) => Self::ReportMade(number(n)),
             Core::ReportRetracted(n) => Self::ReportRetracted(number(n)),
@@ -267,6 +275,8 @@ impl What {
             Self::SettingsChanged(_) => "settings.changed",
             Self::ImportsChanged(_) => "imports.changed",
             Self::EnrolmentChanged(_) => "enrolment.changed",
+            Self::PeopleChanged(_) => "people.changed",
+            Self::AlarmsChanged(_) => "alarms.changed",
             Self::HouseholdChanged(_) => "household.changed",
             Self::FactsArrived(_) => "facts.arrived",
             Self::CallsErased(_) => "calls.erased",

@@ -67,7 +67,7 @@ fn rating(reasons: &[Reason]) -> Rating {
 pub(crate) fn on_own_list(assessment: &Assessment, blocked: bool) -> bool {
     assessment.reasons.iter().any(|reason| match reason {
         Reason::OwnBlock(_) => blocked,
-        Reason::OwnAllow(_) => !blocked,
+        Reason::OwnAllow(_) | Reason::Person(_) => !blocked,
         _ => false,
     })
 }

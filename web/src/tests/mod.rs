@@ -11,4 +11,5 @@ mod meeting;
 mod messages;
 mod records;
 mod roles;
+mod shared;
 mod sites;

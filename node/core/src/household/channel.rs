@@ -39,7 +39,6 @@ impl Node {
         Some(request)
     }
 
-    #[expect(dead_code, reason = "for the channels to come")]
     /// As [`Self::ask_member`], but only once all that was written before is on disk.
     pub(crate) fn ask_member_when_saved(
         &mut self,
@@ -85,7 +84,6 @@ impl Node {
         self.put(Output::Order(order));
     }
 
-    #[expect(dead_code, reason = "for the channels to come")]
     /// As [`Self::answer_member`], but only once all that was written before is on disk.
     pub(crate) fn answer_member_when_saved(&mut self, to: MemberInbound, payload: &[u8]) {
         let order = self.member_response(to, payload);
@@ -120,7 +118,8 @@ impl Node {
         match channel {
             Channel::Roster => self.hello_asked(now, number, inbound, &payload),
             Channel::Facts => self.facts_asked(now, number, inbound, &payload),
-            Channel::Documents | Channel::Keys | Channel::Speech => self.refuse_member(inbound),
+            Channel::Documents => self.documents_asked(number, inbound, &payload),
+            Channel::Keys | Channel::Speech => self.refuse_member(inbound),
         }
     }
 
@@ -139,7 +138,8 @@ impl Node {
         match channel {
             Channel::Roster => self.hello_answered(now, to, payload.as_deref()),
             Channel::Facts => self.facts_answered(now, to, request, payload.as_deref()),
-            Channel::Documents | Channel::Keys | Channel::Speech => {}
+            Channel::Documents => self.documents_answered(now, request, payload.as_deref()),
+            Channel::Keys | Channel::Speech => {}
         }
         true
     }
@@ -147,11 +147,13 @@ impl Node {
     /// A member is there with the same roster: what waits for it can go.
     pub(super) fn member_came(&mut self, now: Now, number: NodeNumber) {
         self.facts_member_came(now, number);
+        self.documents_came(now, number);
     }
 
     /// A member is not there any more, or not in step.
     pub(super) fn member_is_away(&mut self, now: Now, number: NodeNumber) {
         let _ = now;
         self.facts_member_went(number);
+        self.documents_went(number);
     }
 }

@@ -1,5 +1,6 @@
 //! The pure node and its engine as the world sees them: one binary, one world.
 
+mod agreement;
 mod calls;
 mod contacts;
 mod convergence;
@@ -17,6 +18,7 @@ mod mail;
 mod mail_loss;
 mod meeting;
 mod mesh;
+mod notebook;
 mod peers;
 mod privacy;
 mod statements;

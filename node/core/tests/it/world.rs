@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::notebook::Notebook;
 use ed25519_dalek::SigningKey;
 use meerkat_core::{
     Assessment, Becoming, Command, CommandId, Deed, Done, Engine, Event, Identity, Input, Job, JobId, Notice, Refusal,
@@ -192,6 +193,8 @@ pub(crate) struct World {
     /// Other homes that it was to become a part of.
     pub(crate) became: Vec<Becoming>,
     pub(crate) trace: Vec<String>,
+    /// Stands for the documents.
+    pub(crate) wishes: Notebook,
     inputs: VecDeque<Input>,
     next: u64,
 }
@@ -248,6 +251,7 @@ impl World {
         let kept_roster = restored.roster.iter().map(|entry| (entry.id(), entry.clone())).collect();
         let mut world = Self {
             statements: BTreeMap::new(),
+            wishes: Notebook::default(),
             slots: restored.own_slots.clone(),
             contacts: restored.contacts.iter().map(|contact| (contact.peer(), contact.clone())).collect(),
             marks: restored.marks.iter().copied().collect(),
@@ -363,7 +367,10 @@ impl World {
                     Disk::Holds => {}
                 }
             }
-            Deed::Job(id, job) => self.inputs.push_back(Input::Done(id, self.work(id, job))),
+            Deed::Job(id, job) => {
+                let done = self.work(id, job);
+                self.inputs.push_back(Input::Done(id, done));
+            }
             Deed::Reply(CommandId(id), reply) => self.replies.entry(id).or_default().push(reply),
             Deed::Event(event) => self.events.push(event),
             Deed::Become(becoming) => self.became.push(*becoming),
@@ -373,7 +380,7 @@ impl World {
         }
     }
 
-    fn work(&self, id: JobId, job: Job) -> Done {
+    fn work(&mut self, id: JobId, job: Job) -> Done {
         match job {
             Job::Sign(statement) => Done::Signed(statement.sign(&self.who.key)),
             Job::Verify(sealed, key) => Done::Verified(holds(&(sealed, key))),
@@ -396,7 +403,12 @@ impl World {
             }
             Job::NextKey => Done::NextKey(Some(next_key(self.number))),
             Job::SignHead(head) => Done::HeadSigned(head.sign(&key(self.number))),
-            Job::Edit(edit) => Done::Edited(Ok(Some(Write::Document(edit.document(), id.0.to_be_bytes().to_vec())))),
+            Job::Edit(edit) => {
+                let change = id.0.to_be_bytes().to_vec();
+                self.wishes.edit(&edit);
+                Done::Edited(Ok(vec![Write::Document(edit.document(), change)]))
+            }
+            Job::Agree(work) => Done::Agreed(Box::new(self.wishes.agree(work))),
         }
     }
 
@@ -418,6 +430,8 @@ impl World {
                 | Write::Log(_)
                 | Write::Document(..)
                 | Write::DocumentWhole(..)
+                | Write::SyncState(..)
+                | Write::DropSyncStates(_)
                 | Write::Peer(..)
                 | Write::DropPeer(_)
                 | Write::ForgetNumber(_) => {}

@@ -9,15 +9,16 @@ use ed25519_dalek::SigningKey;
 use meerkat_core::{Done, Job, JobId};
 use meerkat_documents::Shelf;
 use meerkat_protocols::{
-    batch::Write,
     contact::Tie,
     letter::{Address, Correspondent, Letter, Receipt, SealSecret, SealedLetter},
-    wishes::Edit,
 };
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
-use super::signatures::{all_hold, holds};
+use super::{
+    documents,
+    signatures::{all_hold, holds},
+};
 
 /// What only this home's own workers hold: the key that signs and the documents.
 pub struct Voice {
@@ -74,6 +75,7 @@ impl Jobs {
             | Job::Tie { .. }
             | Job::Edit(_)
             | Job::NextKey
+            | Job::Agree(_)
             | Job::SealLetter { .. }
             | Job::OpenLetter { .. } => &self.own,
             Job::Verify(..) | Job::VerifyAll(_) => &self.strangers,
@@ -108,24 +110,13 @@ fn work(job: Job, voice: &mut Voice) -> Option<Done> {
         }
         Job::SignHead(head) => Some(Done::HeadSigned(head.sign(&voice.key))),
         Job::Tie { own, other, key } => Some(Done::Tied(Tie::between(&voice.key, own, (other, &key)))),
-        Job::Edit(edit) => Some(Done::Edited(change(&mut voice.shelf, &edit))),
+        Job::Edit(edit) => Some(Done::Edited(documents::change(&mut voice.shelf, &edit))),
+        Job::Agree(work) => Some(Done::Agreed(Box::new(documents::agree(&mut voice.shelf, work)))),
         Job::SealLetter { letter, from, to } => Some(Done::LetterSealed(seal(&letter, &voice.seal, &from, &to))),
         Job::OpenLetter { sealed, from, to } => Some(Done::LetterOpened(sealed.open(&voice.seal, &from, &to))),
         Job::NextKey => Some(Done::NextKey((voice.next_key)())),
         Job::Verify(..) | Job::VerifyAll(_) => check(job),
     }
-}
-
-fn change(shelf: &mut Shelf, edit: &Edit) -> Result<Option<Write>, String> {
-    let edited = shelf.edit(edit).map_err(|refused| refused.to_string())?;
-    if edited.change.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(if edited.whole {
-        Write::DocumentWhole(edited.document, edited.change)
-    } else {
-        Write::Document(edited.document, edited.change)
-    }))
 }
 
 /// The letter, sealed with new chance. Without chance nothing is sealed, and the node tries again later.
@@ -151,6 +142,7 @@ fn check(job: Job) -> Option<Done> {
         | Job::Tie { .. }
         | Job::Edit(_)
         | Job::NextKey
+        | Job::Agree(_)
         | Job::SealLetter { .. }
         | Job::OpenLetter { .. } => None,
     }
