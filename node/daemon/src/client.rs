@@ -1,6 +1,8 @@
 //! The command line's side of the control socket: HTTP/1.1 over `meerkat.sock`, the same API as the page's. No password
 //! is needed: the operating system tells the node who is at the other end.
 
+mod streams;
+
 use std::{
     io,
     path::{Path, PathBuf},

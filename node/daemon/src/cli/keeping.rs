@@ -1,5 +1,7 @@
 //! How the stored data is kept: its key.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Output;
@@ -48,6 +50,58 @@ member       other nodes of the household give it out after each start, until th
         #[command(flatten)]
         output: Output,
     },
+}
+
+/// `backup`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Backup {
+    /// Write everything this node has saved into one file, which only the pass-phrase opens
+    #[command(after_help = "\
+Examples:
+  meerkat backup create attic.age
+  pass show meerkat-backup | meerkat backup create --to /mnt/usb
+
+The file is in the age format: `age -d` opens it too. Nobody can get the pass-phrase back for you.")]
+    #[command(group(clap::ArgGroup::new("where").required(true).args(["file", "to"])))]
+    Create {
+        /// The file to write
+        file: Option<PathBuf>,
+        /// A folder to write a file into that is named by the moment
+        #[arg(long, value_name = "FOLDER")]
+        to: Option<PathBuf>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Put a backup in the place of what this node has saved; what was there is moved aside
+    #[command(after_help = "\
+Examples:
+  meerkat backup restore attic.age --as same
+  meerkat backup restore attic.age --as new
+
+same  the node that made the backup goes on here. Only if that one is gone for good: two of one node are noticed and shut out
+new   this node keeps keys of its own and takes over calls, lists and settings
+
+A wrong pass-phrase or a damaged file changes nothing.")]
+    Restore {
+        /// The file
+        file: PathBuf,
+        /// As whom the node goes on
+        #[arg(long = "as", value_name = "WHO")]
+        as_whom: RestoreAsWord,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// As whom a node goes on with a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RestoreAsWord {
+    /// The node that made it.
+    Same,
+    /// A new node.
+    New,
 }
 
 /// `audit`.

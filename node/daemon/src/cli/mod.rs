@@ -15,7 +15,7 @@ use crate::settings::Flags;
 use exit::EXITS;
 pub use exit::Exit;
 pub use household::{Deed, Household, RoleOf};
-pub use keeping::{Audit, Key, KeyModeWord, Unlock};
+pub use keeping::{Audit, Backup, Key, KeyModeWord, RestoreAsWord, Unlock};
 pub use meeting::{Invite, Join, Meet};
 pub use numbers::{Import, Imports, Number};
 
@@ -107,6 +107,9 @@ pub enum Command {
     /// The key of the stored data: how it is kept, and replacing it
     #[command(subcommand)]
     Key(Key),
+    /// Everything the node has saved, in one file, and back
+    #[command(subcommand)]
+    Backup(Backup),
     /// What people and nodes changed
     #[command(subcommand)]
     Audit(Audit),

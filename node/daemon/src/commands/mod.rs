@@ -1,6 +1,7 @@
 //! What the commands do, other than `up`: each asks the running node over its control socket, by the API of the page.
 
 mod household;
+mod backup;
 mod keeping;
 mod meeting;
 mod messages;
@@ -75,6 +76,7 @@ pub async fn run(cli: &Cli, around: &Surroundings, out: &mut (impl Write + Send)
         Command::Unlock(unlock) => node.unlock(*unlock).await,
         Command::Key(key) => node.key(key).await,
         Command::Audit(audit) => node.audit(*audit).await,
+        Command::Backup(backup) => node.backup(backup, &cli.which, around).await,
         Command::Config(Config::Show { origin, output }) => node.config(*origin, *output, &cli.which, around).await,
     }
 }

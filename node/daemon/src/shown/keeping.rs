@@ -63,3 +63,21 @@ pub(crate) fn audited(found: &Value) -> String {
     }
     if out.is_empty() { "Nothing was changed yet, so there is nothing to check.\n".into() } else { out }
 }
+
+/// `backup create`.
+#[must_use]
+pub(crate) fn backed_up(made: &Value) -> String {
+    format!("Written: {} ({} KiB). Keep the pass-phrase elsewhere.\n", long(made, "file"), number(made, "bytes") >> 10)
+}
+
+/// `backup restore`.
+#[must_use]
+pub(crate) fn restored(found: &Value, runs: bool) -> String {
+    let next = if runs { "The node starts anew with it." } else { "Start the node: `meerkat up`." };
+    format!(
+        "Restored: {} values from {}. {next} The key of the data lies beside it again: `meerkat key mode pass-phrase` \
+         changes that.\n",
+        number(found, "rows"),
+        time(found, "created")
+    )
+}
