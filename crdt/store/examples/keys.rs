@@ -12,7 +12,7 @@ use meerkat_protocols::{
     statement::Category,
     time::Day,
 };
-use meerkat_store::{Folder, KeyCase, KeyFile, Keeper, Options, RestoreAs, Store, Unpacked};
+use meerkat_store::{Folder, Keeper, KeyCase, KeyFile, Options, RestoreAs, Store, Unpacked};
 
 const CALLS: u64 = 100_000;
 const WORDS: &str = "seven storks over the mill";

@@ -54,7 +54,8 @@ fn contact(n: u64) -> Contact {
     let about = About { peer: peer(n), ..About::default() };
     let (addresses, relays) = (vec![format!("/ip4/10.0.0.1/tcp/{n}")], vec![]);
     let genesis = Genesis::new(&key.verifying_key());
-    let record = NodeRecord { genesis, node: NodeNumber(0), chain: Default::default(), about, addresses, relays, sequence: n };
+    let record =
+        NodeRecord { genesis, node: NodeNumber(0), chain: Default::default(), about, addresses, relays, sequence: n };
     Contact::open(record.sign(&key), Some(7)).unwrap()
 }
 

@@ -53,12 +53,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Failure`].
-    pub(crate) async fn put_file(
-        &self,
-        path: &str,
-        headers: &[(&str, &str)],
-        from: &Path,
-    ) -> Result<Value, Failure> {
+    pub(crate) async fn put_file(&self, path: &str, headers: &[(&str, &str)], from: &Path) -> Result<Value, Failure> {
         let unreadable = |error| Failure::File { path: from.to_owned(), error };
         let file = File::open(from).map_err(unreadable)?;
         let pieces = futures::stream::try_unfold(file, |mut file| async {

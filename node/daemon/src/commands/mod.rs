@@ -1,7 +1,7 @@
 //! What the commands do, other than `up`: each asks the running node over its control socket, by the API of the page.
 
-mod household;
 mod backup;
+mod household;
 mod keeping;
 mod meeting;
 mod messages;
