@@ -115,7 +115,8 @@ impl EngineThread {
                     published_at: Instant::now(),
                     unseen: true,
                 };
-                this.run().await;
+                // On the heap: the node with all it holds in memory is larger than a stack frame should be.
+                Box::pin(this.run()).await;
             });
         })
     }
