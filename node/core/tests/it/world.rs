@@ -375,6 +375,8 @@ impl World {
             Deed::Event(event) => self.events.push(event),
             Deed::Become(becoming) => self.became.push(*becoming),
             Deed::Notice(notice) => self.notices.push(notice),
+            // The world has no other node at home.
+            Deed::Load(..) => {}
         }
     }
 
