@@ -260,6 +260,9 @@ impl Evidence {
             }
             Body::Retraction { kind, day, slot } => {
                 let target = Sequence { day, home, kind, slot };
+                if !takes_back(node, &sequence, &target) {
+                    return Content::Retraction(node, target);
+                }
                 count_up(&mut self.retracted, target);
                 if self.retracted.get(&target) == Some(&1) && self.is_report(&target) {
                     count_down(&mut self.standing, &home);
@@ -312,6 +315,7 @@ impl Evidence {
                     count_down(&mut self.standing, &sequence.home);
                 }
             }
+            Content::Retraction(node, target) if !takes_back(node, &sequence, &target) => {}
             Content::Retraction(node, target) => {
                 count_down(&mut self.retracted, &target);
                 if !self.retracted.contains_key(&target) && self.is_report(&target) {
@@ -336,7 +340,7 @@ impl Evidence {
     }
 
     fn is_report(&self, sequence: &Sequence) -> bool {
-        sequence.kind == Kind::Report && self.stated.contains_key(sequence)
+        self.stated.get(sequence).is_some_and(|stated| matches!(stated.content, Content::Report(..)))
     }
 
     /// The places of all reports on a number, a home's later ones after its earlier ones.
@@ -433,6 +437,12 @@ impl Evidence {
     pub(crate) fn numbers(&self) -> usize {
         self.numbers
     }
+}
+
+/// Whether a retraction counts: a further node takes back only what was said by its day. Else one that is out could date
+/// words back that take back what its home will say.
+fn takes_back(node: NodeNumber, said: &Sequence, target: &Sequence) -> bool {
+    node == NodeNumber(0) || target.day <= said.day
 }
 
 fn count_up<K: Ord>(counts: &mut BTreeMap<K, u32>, key: K) {

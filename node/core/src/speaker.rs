@@ -151,7 +151,9 @@ impl Node {
             return Ok(());
         }
         let (of, slot) = self.evidence.report_slot(self.own, number).ok_or(Refusal::NothingToRetract)?;
+        // If another node's clock was ahead, the retraction bears that day: on an earlier one it would take nothing back.
         let day = now.day().ok_or(Refusal::ClockNotSet)?;
+        let day = if self.identity.node == NodeNumber(0) { day } else { day.max(of) };
         let body = Body::Retraction { kind: Kind::Report, day: of, slot };
         self.say(Some(command), day, body, |_| (Reply::Retracted(number), Event::ReportRetracted(number)))
     }

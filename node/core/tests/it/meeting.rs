@@ -25,14 +25,14 @@ pub(crate) fn invite(lane: &mut Lane, n: u16, vouches: bool) -> InviteState {
     invites(lane, n).into_iter().find(|invite| invite.id == id).expect("in the picture")
 }
 
-fn join(lane: &mut Lane, n: u16, text: &str, vouches: bool) -> Result<Reply, Refusal> {
+pub(crate) fn join(lane: &mut Lane, n: u16, text: &str, vouches: bool) -> Result<Reply, Refusal> {
     let command = Command::Join { text: text.into(), name: "Ben".into(), vouches };
     let answer = lane.at(n).ask(command).expect("answered at once");
     lane.run();
     answer
 }
 
-fn joined(lane: &mut Lane, n: u16) -> JoinState {
+pub(crate) fn joined(lane: &mut Lane, n: u16) -> JoinState {
     let world = lane.at(n);
     world.engine.snapshot(world.now).joins.first().cloned().expect("a join")
 }

@@ -8,7 +8,7 @@ use meerkat_protocols::{
     statement::{Basis, Body, Category, Kind, Read, Sealed, Statement},
 };
 
-use crate::world::*;
+use crate::{nodes::*, world::*};
 
 /// A quarter: slots 15 to 19 of twenty reports, 12 to 15 of sixteen delegations, 24 to 31 of 32 retractions.
 pub(crate) const QUARTER: (u16, u16) = (768, 1_024);
@@ -150,6 +150,11 @@ fn who_was_taken_back_keeps_what_it_said_before_and_says_no_more() {
     let claims = world.check(SPAMMER).claims;
     assert_eq!(claims.iter().map(|claim| claim.day.0).collect::<Vec<_>>(), [TODAY - 5]);
     assert_eq!(world.hear(9, &scam(1, 1, TODAY - 2, 16)), Some(Accept), "what it said in its time may come late");
+    // A retraction dated back takes back nothing that the home says later.
+    let ahead = Body::Retraction { kind: Kind::Report, day: meerkat_protocols::time::Day(TODAY), slot: 0 };
+    assert_eq!(world.hear(9, &signed_by(1, 1, TODAY - 3, 24, ahead)), Some(Accept));
+    world.hear(9, &report(1, TODAY, 0, SPAMMER + 7, Category::Scam));
+    assert_eq!(world.check(SPAMMER + 7).confirmations, 1);
     // Another word of the first node on whom the removed one had named.
     assert_eq!(world.hear(9, &names(1, 0, (TODAY, 1), 2, (960, 1_024))), Some(Accept));
     assert_eq!(world.hear(9, &scam(1, 2, TODAY, 19)), Some(Accept));

@@ -13,6 +13,7 @@ use meerkat_protocols::{
 use proptest::{collection::vec, prelude::*};
 
 use crate::{
+    nodes::*,
     street::Street,
     voices::{household, scam, takes_back},
     world::*,

@@ -13,7 +13,7 @@ use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
     chance::Chance,
     contact::{About, Contact, NodeRecord, Tie},
-    delegation::{Chain, Delegation},
+    delegation::Chain,
     facts::{Seq, Verdict},
     home::{Card, Genesis, HomeId, NodeNumber},
     household::Run,
@@ -22,12 +22,14 @@ use meerkat_protocols::{
     mesh::{self, MessageRef, Peer, Validation},
     number::E164,
     phone::{self, Act, CallId, Ending, IdentitySource, Incoming, Line},
-    roster::{EntryId, Roster, Share, SignedEntry},
+    roster::{EntryId, SignedEntry},
     statement::{Basis, Body, Category, Kind, Sealed, Statement, StatementId},
     ticket::{Invite, TicketId},
     time::{Day, Now},
     topic::Topic,
 };
+
+use crate::nodes::Who;
 
 /// The day on which most tests play.
 pub(crate) const TODAY: u16 = 20_770;
@@ -57,13 +59,6 @@ pub(crate) fn next_key(n: u16) -> [u8; 32] {
     key(n + 1_000).verifying_key().to_bytes()
 }
 
-/// The signing key of a node of home number `n`.
-pub(crate) fn node_key(n: u16, node: u8) -> SigningKey {
-    let mut seed = key(n).to_bytes();
-    seed[31] ^= node;
-    SigningKey::from_bytes(&seed)
-}
-
 pub(crate) fn genesis(n: u16) -> Genesis {
     Genesis::new(&key(n).verifying_key())
 }
@@ -79,13 +74,6 @@ pub(crate) fn number(digits: u64) -> E164 {
 pub(crate) fn peer(n: u16) -> Peer {
     let mut key = [0; 32];
     key[..2].copy_from_slice(&n.to_be_bytes());
-    Peer(key)
-}
-
-/// The peer of a node of home `n`.
-pub(crate) fn node_peer(n: u16, node: u8) -> Peer {
-    let mut key = peer(n).0;
-    key[31] = node;
     Peer(key)
 }
 
@@ -117,21 +105,6 @@ pub(crate) fn signed(n: u16, day: u16, slot: u8, body: Body) -> Sealed {
     Statement { home: home(n), node: NodeNumber(0), day: Day(day), slot, body }.sign(&key(n))
 }
 
-/// A statement of a node of home `n`, signed.
-pub(crate) fn signed_by(n: u16, node: u8, day: u16, slot: u8, body: Body) -> Sealed {
-    Statement { home: home(n), node: NodeNumber(node), day: Day(day), slot, body }.sign(&node_key(n, node))
-}
-
-/// Node `by` of home `n` names another.
-pub(crate) fn names(n: u16, by: u8, (day, slot): (u16, u8), node: u8, share: (u16, u16)) -> Sealed {
-    signed_by(n, by, day, slot, Body::Delegation(delegation(n, node, share)))
-}
-
-pub(crate) fn delegation(n: u16, node: u8, (from, to): (u16, u16)) -> Delegation {
-    let key = node_key(n, node).verifying_key().to_bytes();
-    Delegation { node: NodeNumber(node), key, share: Share { from, to } }
-}
-
 pub(crate) fn report(n: u16, day: u16, slot: u8, digits: u64, category: Category) -> Sealed {
     signed(n, day, slot, Body::Report { number: number(digits), category, basis: Basis::Told })
 }
@@ -142,23 +115,6 @@ pub(crate) fn vouch(n: u16, day: u16, slot: u8, whom: u16) -> Sealed {
 
 pub(crate) fn retraction(n: u16, day: u16, slot: u8, kind: Kind, of_day: u16, of_slot: u8) -> Sealed {
     signed(n, day, slot, Body::Retraction { kind, day: Day(of_day), slot: of_slot })
-}
-
-/// Which node it is: of which home, by which number, and by which of the worlds' numbers its keys go.
-#[derive(Clone)]
-struct Who {
-    of: (u16, NodeNumber),
-    number: u16,
-    key: SigningKey,
-    peer: Peer,
-    share: Share,
-}
-
-impl Who {
-    /// The one node of home `n`.
-    fn alone(n: u16) -> Self {
-        Self { of: (n, NodeNumber(0)), number: n, key: key(n), peer: peer(n), share: Share::WHOLE }
-    }
 }
 
 /// One engine in its world.
@@ -211,14 +167,6 @@ impl World {
         Self::started_with(Who::alone(n), wall, restored, statements, BTreeMap::new())
     }
 
-    /// A further node of home `n` that has no roster yet, with what was stored.
-    pub(crate) fn further(n: u16, node: u8, share: (u16, u16), statements: &[Sealed]) -> Self {
-        let restored = Restored { chance: Chance::of([node.wrapping_add(100); 32]), ..Restored::default() };
-        let share = Share { from: share.0, to: share.1 };
-        let who = Who { of: (n, NodeNumber(node)), number: n, key: node_key(n, node), peer: node_peer(n, node), share };
-        Self::started_with(who, Some(Day(TODAY).begins()), restored, statements, BTreeMap::new())
-    }
-
     /// Node `n` as a member of home `of`, with this roster; its number there is its own.
     pub(crate) fn member(of: u16, n: u16, roster: &[SignedEntry], start: u64) -> Self {
         let node = NodeNumber(if of == n { 0 } else { u8::try_from(n).expect("few") });
@@ -233,7 +181,7 @@ impl World {
         Self::started_with(who, Some(Day(TODAY).begins()), restored, &[], BTreeMap::new())
     }
 
-    fn started_with(
+    pub(crate) fn started_with(
         who: Who,
         wall: Option<i64>,
         restored: Restored,
@@ -375,8 +323,7 @@ impl World {
             Deed::Event(event) => self.events.push(event),
             Deed::Become(becoming) => self.became.push(*becoming),
             Deed::Notice(notice) => self.notices.push(notice),
-            // The world has no other node at home.
-            Deed::Load(..) => {}
+            Deed::Load(..) => {} // The world has no other node at home.
         }
     }
 
@@ -466,13 +413,6 @@ impl World {
             self.input(Input::Wake);
         }
         self.now = Now { mono_ms: end, wall: wall.map(|w| w + i64::try_from(ms / 1_000).expect("in range")) };
-    }
-
-    /// A new process, to which the household is this.
-    pub(crate) fn speak_for(&mut self, roster: &Roster) {
-        self.pass(60_000);
-        self.roster = roster.entries().map(|(id, entry)| (id, entry.clone())).collect();
-        *self = self.restarted();
     }
 
     /// Sets the wall clock to the beginning of a day.
