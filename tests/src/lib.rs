@@ -9,6 +9,7 @@ pub mod caller;
 pub mod daemon;
 pub mod evening;
 pub mod internet;
+pub mod members;
 pub mod namespace;
 pub mod seed;
 pub mod sip;

@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("meerkat-sip", &["meerkat-protocols"]),
     ("meerkat-web", &["meerkat-protocols", "meerkat-numberlists", "meerkat-core", "meerkat-store"]),
     ("meerkat", BELOW_THE_DAEMON),
+    ("meerkat-simulations", &["meerkat-protocols", "meerkat-core"]),
     ("meerkat-tests", EVERYTHING_BUILT),
     ("xtask", &[]),
 ];

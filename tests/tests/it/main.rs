@@ -1,5 +1,6 @@
 //! The one integration binary: what a user would notice, tried on real processes, and the rules of the house.
 
+mod apart;
 mod architecture;
 mod browser;
 mod enrolling;
