@@ -140,7 +140,10 @@ fn two_that_were_told_different_things_part_from_the_past_and_agree() {
     b.edit(&block(6, "b's")).expect("it fits");
     let all = agree((&mut a, 0), (&mut b, 1));
     let suspicions: Vec<_> = all.iter().flat_map(|said| &said.suspicions).map(|s| s.member).collect();
-    assert!(!suspicions.is_empty() && suspicions.iter().all(|member| *member == MALLORY), "it is Mallory who is suspected, and not the member that told");
+    assert!(
+        !suspicions.is_empty() && suspicions.iter().all(|member| *member == MALLORY),
+        "it is Mallory who is suspected, and not the member that told"
+    );
     assert!(all.iter().any(|said| said.to_found == Some(DocumentId::Lists)));
     b.found_anew(DocumentId::Lists).expect("what it says is sound");
     agree((&mut a, 0), (&mut b, 1));
