@@ -5,7 +5,7 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{CANARY, FIRST_DAY, batch, call, log, number};
+use common::{CANARY, batch, call, log, number};
 use meerkat_protocols::{
     audit::{Actor, Deed},
     batch::Write,
