@@ -15,12 +15,12 @@ impl Dice {
     #[must_use]
     pub fn apart(&self, purpose: u64) -> Self {
         let mut dice = Self(self.0 ^ purpose.wrapping_mul(0xa076_1d64_78bd_642f));
-        dice.next();
+        dice.throw();
         dice
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn throw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -31,7 +31,7 @@ impl Dice {
     /// A number below `end`; 0 if `end` is 0.
     pub fn below(&mut self, end: u64) -> u64 {
         // The bias of a remainder is below 2^-40 for all ends used here.
-        self.next() % end.max(1)
+        self.throw() % end.max(1)
     }
 
     /// A place in a row of so many.
@@ -48,7 +48,7 @@ impl Dice {
     pub fn happens(&mut self, probability: f64) -> bool {
         // 53 bits are what a double holds.
         #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-        let share = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        let share = (self.throw() >> 11) as f64 / (1_u64 << 53) as f64;
         share < probability
     }
 
@@ -56,7 +56,7 @@ impl Dice {
     pub fn bytes(&mut self) -> [u8; 32] {
         let mut bytes = [0; 32];
         for chunk in bytes.chunks_exact_mut(8) {
-            chunk.copy_from_slice(&self.next().to_be_bytes());
+            chunk.copy_from_slice(&self.throw().to_be_bytes());
         }
         bytes
     }
@@ -80,13 +80,13 @@ mod tests {
 
     #[test]
     fn a_seed_gives_its_row_and_purposes_do_not_disturb_each_other() {
-        let row = |dice: &mut Dice| (0..8).map(|_| dice.next()).collect::<Vec<_>>();
+        let row = |dice: &mut Dice| (0..8).map(|_| dice.throw()).collect::<Vec<_>>();
         assert_eq!(row(&mut Dice::new(7)), row(&mut Dice::new(7)));
         assert_ne!(row(&mut Dice::new(7)), row(&mut Dice::new(8)));
         let dice = Dice::new(7);
         let mut links = dice.apart(1);
         let before = row(&mut dice.apart(2));
-        links.next();
+        links.throw();
         assert_eq!(row(&mut dice.apart(2)), before);
     }
 

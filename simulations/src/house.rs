@@ -97,7 +97,7 @@ impl House {
         let about = About { peer: self.keys.peer, ..About::default() };
         let identity = Identity::alone(self.keys.genesis, about);
         let mut engine = Engine::new(identity, self.disk.restored(self.chance.bytes(), self.starts));
-        let mut exchanges = Exchanges::new(self.chance.next());
+        let mut exchanges = Exchanges::new(self.chance.throw());
         for notice in self.disk.statements.values().filter_map(|sealed| engine.restore(sealed)) {
             exchanges.handle(0, ExchangeInput::Notice(notice));
         }

@@ -178,7 +178,7 @@ impl World {
 
     fn take(&mut self, happening: Happening) {
         match happening {
-            Happening::Step(step) => return self.step(step),
+            Happening::Step(step) => self.step(step),
             Happening::Wake { home, start } if self.is_current(home, start) => {
                 if let Some(run) = &mut self.houses[home].run {
                     run.wake_us = None;
@@ -211,10 +211,10 @@ impl World {
                 self.asked.insert(inbound, (from, request));
                 self.tell(to, mesh::Event::Request { from: self.peer(from), inbound, data });
             }
-            Happening::Answered { to, from, connection, request, data } if self.stands(to, from, connection) => {
-                if self.open_requests.remove(&(to, request)).is_some() {
-                    self.tell(to, mesh::Event::Response { request, data });
-                }
+            Happening::Answered { to, from, connection, request, data }
+                if self.stands(to, from, connection) && self.open_requests.remove(&(to, request)).is_some() =>
+            {
+                self.tell(to, mesh::Event::Response { request, data });
             }
             _ => {}
         }
@@ -387,7 +387,7 @@ impl World {
         let start = self.houses[home].starts;
         match want {
             Want::Done(after_us, input) => {
-                self.happens(self.now_us + after_us, Happening::Input { home, start, input })
+                self.happens(self.now_us + after_us, Happening::Input { home, start, input });
             }
             Want::Commit => {
                 let [least, most] = self.scenario.disk.commit_ms;

@@ -79,7 +79,7 @@ pub(crate) async fn answered(gate: &Gate, caller: &Caller, request: Request, nex
         let Some(times) = failures.count((gate.wiring.clock)().mono_ms) else { return response };
         deed.times = times;
     } else if path == "/api/v1/session" {
-        deeds.extend(failures.take().map(|times| failed(times)));
+        deeds.extend(failures.take().map(failed));
     } else if status.is_client_error() && matches!(deed.actor, Actor::Nobody) {
         // What strangers try in vain is not a change; the limits count it.
         return response;

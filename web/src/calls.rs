@@ -226,7 +226,7 @@ async fn calls(State(wiring): State<Wiring>, Asked(query): Asked<CallQuery>) -> 
     let reader = wiring.reader()?;
     let (node, verdict) = (query.node.map(NodeNumber), query.verdict.map(Into::into));
     let wanted = meerkat_store::CallQuery { node, number, verdict, after: None, limit };
-    let page = history::calls(&reader, wanted, query.cursor.as_deref())?;
+    let page = history::calls(&reader, &wanted, query.cursor.as_deref())?;
     let snapshot = Arc::clone(&wiring.snapshot.borrow());
     let items = page.calls.iter().map(|row| named(row, &snapshot)).collect();
     Ok(Body(CallPage { items, next: page.next.map(|cursor| cursor.to_string()) }))

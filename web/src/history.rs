@@ -52,9 +52,9 @@ fn of(error: &ReadError) -> Problem {
 }
 
 /// A page of calls, the newest first.
-pub(crate) fn calls(reader: &Reader, query: CallQuery, cursor: Option<&str>) -> Result<CallPage, Problem> {
+pub(crate) fn calls(reader: &Reader, query: &CallQuery, cursor: Option<&str>) -> Result<CallPage, Problem> {
     let after = cursor.map(str::parse::<Cursor>).transpose().map_err(|e| of(&e))?;
-    reader.calls(&CallQuery { after, ..query }).map_err(|e| of(&e))
+    reader.calls(&CallQuery { after, ..query.clone() }).map_err(|e| of(&e))
 }
 
 /// One call, of this node if no other is named.

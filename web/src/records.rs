@@ -76,7 +76,7 @@ async fn export(State(wiring): State<Wiring>, At(text): At<String>) -> Result<Bo
     let (mut calls, mut cursor) = (Vec::new(), None::<String>);
     while calls.len() < MAX_CALLS {
         let wanted = CallQuery { number: Some(number), limit: CALLS_AT_ONCE, ..CallQuery::default() };
-        let page = history::calls(&reader, wanted, cursor.as_deref())?;
+        let page = history::calls(&reader, &wanted, cursor.as_deref())?;
         calls.extend(page.calls.iter().map(|logged| Call::of(&logged.call, logged.end.as_ref(), &lists)));
         cursor = page.next.map(|next| next.to_string());
         if cursor.is_none() {

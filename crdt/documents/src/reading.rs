@@ -39,7 +39,7 @@ pub(crate) fn read(doc: &Automerge, founder: &ActorId, id: DocumentId, wishes: &
         DocumentId::Neighbours => wishes.neighbours = reader.neighbours(),
         DocumentId::Index => wishes.generations = reader.generations(),
         DocumentId::People => {
-            wishes.people = reader.map(schema::NAME, |key, name| Some((number(key)?, person_name(name))))
+            wishes.people = reader.map(schema::NAME, |key, name| Some((number(key)?, person_name(name))));
         }
         DocumentId::Rules => wishes.rules = reader.rules(),
         DocumentId::Acknowledgements => {

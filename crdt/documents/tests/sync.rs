@@ -119,7 +119,8 @@ fn meet(a: &mut Member, b: &mut Member, mut lost: impl FnMut() -> bool) -> bool 
     let (greeting, from, to) = (a.shelf.greet(), a.number, b.number);
     let answer = b.shelf.take(from, &greeting, true).word.expect("a greeting is answered");
     let differ = a.shelf.take(to, &answer, false).differ;
-    differ.into_iter().fold(true, |all, id| converse(a, b, id, &mut lost) && all)
+    // Each is tried, whatever came of those before.
+    differ.into_iter().map(|id| converse(a, b, id, &mut lost)).filter(|held| !held).count() == 0
 }
 
 /// Everybody meets everybody until all are equal.

@@ -29,7 +29,8 @@ fn main() -> Outcome<()> {
     fill(&store)?;
     case.keep_under_pass_phrase(WORDS)?;
     let file = KeyFile::read(&folder)?.ok_or("no key file")?;
-    let (unlock_ms, unlock_kib) = measured(|| Ok(drop(file.open_with_pass_phrase(&folder, WORDS)?)))?;
+    let (unlock_ms, unlock_kib) =
+        measured(|| file.open_with_pass_phrase(&folder, WORDS).map(drop).map_err(Into::into))?;
 
     let path = place.join("keys-figures.age");
     let (backup_ms, backup_kib) = measured(|| {

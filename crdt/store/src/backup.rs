@@ -231,8 +231,8 @@ pub(crate) fn unpack(
     if from.read(&mut [0]).map_err(|e| NotRestored::of_io(&e))? > 0 {
         return Err(NotRestored::Damaged("something follows its end".into()));
     }
-    let older = MIGRATIONS.iter().zip(1..).filter(|(_, from)| *from >= head.schema);
-    older.map(|(migration, _)| store.write(migration.run)).collect::<Result<(), _>>()?;
+    let mut older = MIGRATIONS.iter().zip(1..).filter(|(_, from)| *from >= head.schema);
+    older.try_for_each(|(migration, _)| store.write(migration.run))?;
     go_on(&store, head.node, &slots)?;
     match store.check(wall) {
         Ok(checked) if checked.intact => {}

@@ -57,7 +57,7 @@ pub(crate) fn apply(writing: &Writing<'_>, logs: &mut Logs, erased: &Erased) -> 
     let Some(home) = logs.home else { return Ok(()) };
     for key in writing.keys(&NUMBERS, &([0; HASH_BYTES]..=[0xff; HASH_BYTES]), usize::MAX)? {
         let row: Option<NumberRow> = writing.get(&NUMBERS, &key)?;
-        if let Some(number) = row.map(|row| row.number()).filter(|n| NumberHash::of(home, *n) == erased.number) {
+        if let Some(number) = row.map(NumberRow::number).filter(|n| NumberHash::of(home, *n) == erased.number) {
             forget_those(writing, logs, number, |call| erased.covers(call.node, call.seq, call.began))?;
         }
     }

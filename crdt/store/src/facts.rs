@@ -3,7 +3,7 @@
 //! A call and its end stay where the call log keeps them; a log only knows in which order they came. All other facts
 //! lie in a table of their own. So the journal of a call costs two rows in sequential tables, not a second copy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use meerkat_protocols::{
     audit::{Deed, Line},
@@ -39,11 +39,10 @@ impl Logs {
     }
 
     pub(crate) fn mark(&mut self, writing: &Writing<'_>, log: LogId) -> Result<&mut LogMark, Fault> {
-        if !self.marks.contains_key(&log) {
-            let mark = writing.get(&LOGS, &log_key(log))?.unwrap_or_default();
-            self.marks.insert(log, mark);
-        }
-        Ok(self.marks.entry(log).or_default())
+        Ok(match self.marks.entry(log) {
+            btree_map::Entry::Occupied(known) => known.into_mut(),
+            btree_map::Entry::Vacant(place) => place.insert(writing.get(&LOGS, &log_key(log))?.unwrap_or_default()),
+        })
     }
 
     /// As [`Self::mark`], to be written at the end.
@@ -149,10 +148,8 @@ pub(crate) fn put_entry(
             (Stream::Calls, Ok(Fact::Call(call))) if call.node == log.node && call.seq == entry.seq => {
                 return put_members_call(writing, logs, &call, bytes, counts);
             }
-            (Stream::CallEnds, Ok(Fact::CallEnd(end))) => {
-                if put_members_end(writing, log, entry.seq, &end, bytes)? {
-                    return Ok(());
-                }
+            (Stream::CallEnds, Ok(Fact::CallEnd(end))) if put_members_end(writing, log, entry.seq, &end, bytes)? => {
+                return Ok(());
             }
             (Stream::Erasures, Ok(Fact::Erased(erased))) => {
                 erased::keep(writing, &erased)?;

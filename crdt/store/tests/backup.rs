@@ -50,7 +50,7 @@ fn restore(dir: &Path, file: &[u8], as_whom: RestoreAs) -> Store {
     let folder = Folder::take(dir).unwrap();
     folder.unpack(WORDS, as_whom, Some(TODAY.begins()), file).unwrap().commit().unwrap();
     assert!(folder.take_in_restored().unwrap());
-    Store::open(&folder, &DataKey::load_or_create(&folder).unwrap(), Options::default()).unwrap()
+    Store::open(&folder, DataKey::load_or_create(&folder).unwrap(), Options::default()).unwrap()
 }
 
 fn calls_are_there(store: &Store) {
@@ -176,7 +176,7 @@ fn a_swap_that_was_killed_goes_on_at_the_next_start_and_the_old_data_is_kept() {
             fs::rename(from.join(name), to.join(name)).unwrap();
         }
         assert!(folder.take_in_restored().unwrap());
-        let store = Store::open(&folder, &DataKey::load_or_create(&folder).unwrap(), Options::default()).unwrap();
+        let store = Store::open(&folder, DataKey::load_or_create(&folder).unwrap(), Options::default()).unwrap();
         calls_are_there(&store);
         let kept = ["replaced-1", "replaced-2"].map(|aside| fs::read(new.path().join(aside).join("meerkat.redb")).ok());
         assert!(kept.contains(&Some(old)), "killed after {killed_after}");

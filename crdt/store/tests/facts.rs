@@ -1,4 +1,5 @@
 //! The logs of a home's nodes: appended, passed on, expired, erased, mended.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

@@ -44,7 +44,8 @@ fn uses_no_number_twice(keeper: &Keeper) {
 
 #[test]
 fn what_cannot_be_opened_is_moved_aside_and_the_node_is_who_it_was() {
-    let spoilt: [&dyn Fn(&mut Vec<u8>); 3] =
+    type Spoil = dyn Fn(&mut Vec<u8>);
+    let spoilt: [&Spoil; 3] =
         [&|bytes| bytes.fill(0), &|bytes| bytes.truncate(5_000), &|bytes| bytes[..200].fill(0xa5)];
     for spoil in spoilt {
         let dir = tempfile::tempdir().unwrap();

@@ -155,5 +155,5 @@ fn a_store_opens_with_the_key_alone_as_it_always_did() {
     let store = Store::open_on(disk.clone(), &key, Options::default()).unwrap();
     fill(&store);
     store.close().unwrap();
-    all_there(&Store::open_on(disk, &Keyring::from(&key), Options::default()).unwrap(), CALLS);
+    all_there(&Store::open_on(disk, Keyring::from(&key), Options::default()).unwrap(), CALLS);
 }

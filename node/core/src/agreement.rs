@@ -97,7 +97,7 @@ struct With {
 }
 
 /// What a job under way is for.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 enum Doing {
     Greet(NodeNumber),
     Offer(NodeNumber, DocumentId),

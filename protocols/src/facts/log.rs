@@ -447,7 +447,7 @@ mod tests {
         let key = SigningKey::from_bytes(&[7; 32]);
         let home = HomeId([1; 16]);
         let signed = Head::new(home, LOG, Seq(12), Link([9; 32])).sign(&key);
-        let head = signed.read(home).unwrap();
+        let head = signed.read(home).expect("of this home");
         assert_eq!((head.log(), head.next(), head.link()), (LOG, Seq(12), Link([9; 32])));
         assert!(signed.holds(key.verifying_key().as_bytes()));
         assert!(!signed.holds(SigningKey::from_bytes(&[8; 32]).verifying_key().as_bytes()));
@@ -456,7 +456,7 @@ mod tests {
 
     #[test]
     fn an_erasure_covers_what_was_known_and_what_began_before() {
-        let number = NumberHash::of(HomeId([1; 16]), E164::from_digits(4_930_901_820).unwrap());
+        let number = NumberHash::of(HomeId([1; 16]), E164::from_digits(4_930_901_820).expect("a number"));
         let erased = Erased { number, at: Some(1_000), known: vec![(NodeNumber(1), Seq(10))] };
         assert!(erased.covers(NodeNumber(1), Seq(9), Some(2_000)), "a clock that ran ahead");
         assert!(erased.covers(NodeNumber(1), Seq(9), None));
@@ -475,13 +475,13 @@ mod tests {
                 Fact::Log(dated),
                 Fact::audit(at, bytes.clone()),
             ] {
-                prop_assert_eq!(Fact::read(fact.stream(), &fact.body()).unwrap(), fact);
+                prop_assert_eq!(Fact::read(fact.stream(), &fact.body()).expect("as it was written"), fact);
             }
         }
 
         #[test]
         fn strangers_bytes_are_no_fact_and_no_panic(stream in 0..7u8, bytes: Vec<u8>) {
-            let _ = Fact::read(Stream::try_from(stream).unwrap(), &bytes);
+            let _ = Fact::read(Stream::try_from(stream).expect("one of seven"), &bytes);
             let _ = SignedHead(ByteBuf::from(bytes)).read(HomeId([1; 16]));
         }
     }

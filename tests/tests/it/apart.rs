@@ -50,8 +50,9 @@ fn wishes(daemon: &Daemon) -> [Value; 2] {
         items.sort_by_key(|item| item["subject"].to_string());
         for item in items {
             // Calls are counted as they come in, on whatever node.
-            item.as_object_mut()
-                .map(|item| item.retain(|key, _| ["subject", "standing", "label", "notes"].contains(&key.as_str())));
+            if let Some(item) = item.as_object_mut() {
+                item.retain(|key, _| ["subject", "standing", "label", "notes"].contains(&key.as_str()));
+            }
         }
     }
     [lists, daemon.get("/api/v1/settings")["settings"].clone()]

@@ -210,7 +210,7 @@ fn no_home_has_more_than_twenty_delegations_kept() {
     let own = world.engine.snapshot(world.now).statements;
     for day in 0..9 {
         for slot in 0..16 {
-            let node = u8::try_from(day * 16 + slot + 1).expect("below 256");
+            let node = day * 16 + slot + 1;
             world.hear(9, &names(1, 0, (TODAY - 9 + u16::from(day), slot), node, QUARTER));
         }
     }

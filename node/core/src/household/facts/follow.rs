@@ -173,7 +173,7 @@ impl<R> Facts<R> {
         let head = part.head.as_ref().and_then(|signed| self.checked(keys, log, signed));
         match follow(log, &mut mark, &part.entries, head.as_ref()) {
             Some(links) => {
-                self.keep(now, log, mark, links, Received { log, from, restart, entries: part.entries, head })
+                self.keep(now, log, mark, links, Received { log, from, restart, entries: part.entries, head });
             }
             None => {
                 self.avoid.insert((fetch.from, log), now.mono_ms + 10 * AVOID_MS);
