@@ -8,7 +8,7 @@ use crate::world::*;
 #[test]
 fn what_is_not_understood_is_answered_so() {
     let mut world = World::new(0);
-    for (number, data) in [vec![], vec![0], vec![200, 1, 2], vec![255], vec![7; 16 * 1024]].into_iter().enumerate() {
+    for (number, data) in [vec![], vec![0], vec![200, 1, 2], vec![255], vec![99; 16 * 1024]].into_iter().enumerate() {
         let inbound = InboundRef(number as u64);
         world.input(Input::Network(Event::Request { from: peer(1), inbound, data }));
         let refused = Order::Respond { inbound, data: vec![RequestKind::NOT_UNDERSTOOD] };

@@ -28,7 +28,7 @@ const SIGN_AFTER: u64 = 64;
 const SIGN_AFTER_MS: u64 = 60_000;
 /// How often a member is told of news at most, and how often without any.
 const TELL_MS: u64 = 100;
-const TELL_IDLE_MS: u64 = 60_000;
+const TELL_IDLE_MS: u64 = 300_000;
 /// How long a member that could not give what it told of is not asked for that log again.
 const AVOID_MS: u64 = 60_000;
 /// Parts of all logs that are asked for at once, and parts that wait for the disk.
