@@ -27,6 +27,7 @@ mod schema;
 mod session;
 mod shelf;
 mod sync;
+mod taking;
 mod word;
 
 pub use document::{Damage, Edited, Fault, INCREMENTS_PER_WHOLE, Refused};
