@@ -22,13 +22,12 @@ use meerkat_core::{
 use meerkat_numberlists::{Import, ImportId};
 use meerkat_protocols::{
     batch::{Batch, BatchId, Write},
-    facts::{Call, Hundredths, Place, Reason, Seq, Verdict},
+    facts::{Call, Hundredths, Reason, Verdict},
     home::{Card, Genesis, HomeId, NodeNumber},
     letter::Letter,
     mail::{Kept, LetterNo, Progress, Way},
     mesh::{Path, Peer},
     number::{Caller, E164, Region, classify},
-    phone::Line,
     shortcode::ShortCode,
     statement::Category,
     ticket::{Secret, SignedTicket, Ticket},
@@ -41,6 +40,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tower::ServiceExt;
 
 use crate::{Access, Clock, EventLog, Machine, Wiring};
+
+mod sample;
+
+pub(crate) use sample::call;
 
 /// 2026-11-21T12:00:00Z.
 pub(crate) const WALL: i64 = 1_795_262_400;
@@ -86,26 +89,6 @@ pub(crate) fn snapshot() -> Snapshot {
         waiting: 0,
         threads: Arc::new(vec![]),
         counts: Counts::default(),
-    }
-}
-
-/// A call from somebody with a hostile name.
-pub(crate) fn call(seq: u64, verdict: Verdict) -> Call {
-    Call {
-        seq: Seq(seq),
-        node: NodeNumber(0),
-        line: Line("home".into()),
-        number: E164::from_digits(4_930_901_820 + seq % 7),
-        shown: "030 901820".into(),
-        name: HOSTILE.into(),
-        verdict,
-        reasons: vec![Reason::NothingKnown],
-        risk: Hundredths(4_385),
-        began: Some(WALL - 60),
-        began_mono_ms: 0,
-        verstat: None,
-        place: Some(Place { latitude: 52.5, longitude: 13.4 }),
-        metadata: vec![("user_agent".into(), HOSTILE.into())],
     }
 }
 

@@ -22,6 +22,7 @@ mod nodes;
 mod notebook;
 mod peers;
 mod privacy;
+mod said;
 mod statements;
 mod street;
 mod time;

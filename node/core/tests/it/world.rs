@@ -23,13 +23,15 @@ use meerkat_protocols::{
     number::E164,
     phone::{self, Act, CallId, Ending, IdentitySource, Incoming, Line},
     roster::{EntryId, SignedEntry},
-    statement::{Basis, Body, Category, Kind, Sealed, Statement, StatementId},
+    statement::{Category, Kind, Sealed, StatementId},
     ticket::{Invite, TicketId},
     time::{Day, Now},
     topic::Topic,
 };
 
 use crate::nodes::Who;
+
+pub(crate) use crate::said::{report, retraction, signed, vouch};
 
 /// The day on which most tests play.
 pub(crate) const TODAY: u16 = 20_770;
@@ -98,23 +100,6 @@ pub(crate) fn contact(n: u16) -> Contact {
         sequence: 1,
     };
     Contact::open(record.sign(&key(n)), None).expect("signed by its home")
-}
-
-/// A statement of home `n`, signed.
-pub(crate) fn signed(n: u16, day: u16, slot: u8, body: Body) -> Sealed {
-    Statement { home: home(n), node: NodeNumber(0), day: Day(day), slot, body }.sign(&key(n))
-}
-
-pub(crate) fn report(n: u16, day: u16, slot: u8, digits: u64, category: Category) -> Sealed {
-    signed(n, day, slot, Body::Report { number: number(digits), category, basis: Basis::Told })
-}
-
-pub(crate) fn vouch(n: u16, day: u16, slot: u8, whom: u16) -> Sealed {
-    signed(n, day, slot, Body::Vouch(genesis(whom)))
-}
-
-pub(crate) fn retraction(n: u16, day: u16, slot: u8, kind: Kind, of_day: u16, of_slot: u8) -> Sealed {
-    signed(n, day, slot, Body::Retraction { kind, day: Day(of_day), slot: of_slot })
 }
 
 /// One engine in its world.
