@@ -32,8 +32,7 @@ Examples:
   meerkat key mode beside
 
 beside       the key lies beside the data: no protection from theft of the memory card
-pass-phrase  somebody gives it after each start; until then every call rings
-member       other nodes of the household give it out after each start, until this node is removed")]
+pass-phrase  somebody gives it after each start; until then every call rings")]
     Mode {
         /// In which way
         mode: KeyModeWord,
@@ -130,6 +129,4 @@ pub enum KeyModeWord {
     Beside,
     /// Under a pass-phrase.
     PassPhrase,
-    /// With other nodes of the household.
-    Member,
 }
