@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::iter_over_hash_type)]
 
+mod carrying;
 pub mod checks;
 pub mod dice;
 mod disk;

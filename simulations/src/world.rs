@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use meerkat_core::{ExchangeInput, Input};
 use meerkat_protocols::{
-    mesh::{
-        self, Ending, ExchangeEvent, ExchangeOrder, ExchangeRef, Found, InboundRef, MessageRef, Path, Peer, RequestRef,
-    },
+    mesh::{self, Ending, ExchangeEvent, ExchangeRef, Found, InboundRef, MessageRef, Path, Peer, RequestRef},
     number::E164,
     statement::{Read, Sealed, StatementId},
 };
@@ -76,7 +74,7 @@ pub struct World {
     pub(crate) now_us: u64,
     pub(crate) counts: Counts,
     pub(crate) spreads: BTreeMap<StatementId, Spread>,
-    links: Links,
+    pub(crate) links: Links,
     /// Whom each home calls, by both.
     acquaintances: Vec<BTreeSet<usize>>,
     /// The homes on one side of each cut that is in force.
@@ -86,8 +84,8 @@ pub struct World {
     queue: BTreeMap<(u64, u64), Happening>,
     sent: u64,
     names: u64,
-    asked: BTreeMap<InboundRef, (usize, RequestRef)>,
-    open_requests: BTreeMap<(usize, RequestRef), usize>,
+    pub(crate) asked: BTreeMap<InboundRef, (usize, RequestRef)>,
+    pub(crate) open_requests: BTreeMap<(usize, RequestRef), usize>,
     trace: blake3::Hasher,
     commits: Dice,
 }
@@ -228,12 +226,12 @@ impl World {
         self.houses[home].keys.peer
     }
 
-    fn home_of(&self, peer: Peer) -> Option<usize> {
+    pub(crate) fn home_of(&self, peer: Peer) -> Option<usize> {
         let number = u64::from_be_bytes(*peer.0.first_chunk()?);
         usize::try_from(number).ok().filter(|home| *home < self.houses.len())
     }
 
-    fn name(&mut self) -> u64 {
+    pub(crate) fn name(&mut self) -> u64 {
         self.names += 1;
         self.names
     }
@@ -413,74 +411,6 @@ impl World {
             Want::Exchange(order) => self.order(home, order),
             Want::Direct(order) => self.direct(home, order),
             Want::Reported(number) => drop(self.houses[home].acknowledged.insert(number)),
-        }
-    }
-
-    fn order(&mut self, home: usize, order: ExchangeOrder) {
-        match order {
-            ExchangeOrder::Open { peer } => {
-                let other = self.home_of(peer).filter(|other| self.links.between(home, *other).is_some());
-                let Some(other) = other else {
-                    let event = ExchangeEvent::NotOpened { peer };
-                    return self.houses[home].exchange(self.now_us, ExchangeInput::Network(event));
-                };
-                let (here, there) = (ExchangeRef(self.name()), ExchangeRef(self.name()));
-                for (at, mine, with, theirs) in [(home, here, other, there), (other, there, home, here)] {
-                    if let Some(run) = &mut self.houses[at].run {
-                        run.open.insert(mine, (with, theirs));
-                    }
-                    let event = ExchangeEvent::Opened { exchange: mine, peer: self.peer(with), ours: at == home };
-                    self.send_exchange(with, at, event, 0);
-                }
-            }
-            ExchangeOrder::Frame { exchange, data } => {
-                let Some((other, there)) = self.open(home, exchange) else { return };
-                let bytes = data.len();
-                self.counts.exchange_bytes += bytes as u64;
-                self.send_exchange(home, other, ExchangeEvent::Frame { exchange: there, data }, bytes);
-            }
-            ExchangeOrder::Close { exchange } => {
-                let Some((other, there)) = self.open(home, exchange) else { return };
-                if let Some(run) = &mut self.houses[home].run {
-                    run.open.remove(&exchange);
-                }
-                let event = ExchangeEvent::Ended { exchange: there, ending: Ending::Closed };
-                self.send_exchange(home, other, event, 0);
-            }
-        }
-    }
-
-    fn open(&self, home: usize, exchange: ExchangeRef) -> Option<(usize, ExchangeRef)> {
-        self.houses[home].run.as_ref()?.open.get(&exchange).copied()
-    }
-
-    fn send_exchange(&mut self, from: usize, to: usize, event: ExchangeEvent, bytes: usize) {
-        if let Some((arrives, connection)) = self.links.arrival(self.now_us, from, to, bytes) {
-            self.happens(arrives, Happening::Exchange { to, from, connection, event });
-        }
-    }
-
-    fn direct(&mut self, home: usize, order: mesh::Order) {
-        match order {
-            mesh::Order::Request { request, peer, data } => {
-                let bytes = data.len();
-                let to = self.home_of(peer);
-                let arrival = to.and_then(|to| Some((to, self.links.arrival(self.now_us, home, to, bytes)?)));
-                let Some((to, (arrives, connection))) = arrival else {
-                    return self.houses[home].input(self.now_us, Input::Network(mesh::Event::Unanswered { request }));
-                };
-                self.counts.direct_bytes += bytes as u64;
-                self.open_requests.insert((home, request), to);
-                self.happens(arrives, Happening::Asked { to, from: home, connection, request, data });
-            }
-            mesh::Order::Respond { inbound, data } => {
-                let Some((to, request)) = self.asked.remove(&inbound) else { return };
-                self.counts.direct_bytes += data.len() as u64;
-                if let Some((arrives, connection)) = self.links.arrival(self.now_us, home, to, data.len()) {
-                    self.happens(arrives, Happening::Answered { to, from: home, connection, request, data });
-                }
-            }
-            _ => {}
         }
     }
 }

@@ -137,7 +137,8 @@ async fn keep_key(State(wiring): State<Wiring>, Body(body): Body<KeepKey>) -> Re
             return Err(Problem::invalid("pass_phrase", "Give the pass-phrase that the key shall be kept under."));
         }
         (ModeWord::Member, _) => {
-            let detail = "Other nodes of the household cannot keep the key for this one yet. Keep it under a pass-phrase.";
+            let detail =
+                "Other nodes of the household cannot keep the key for this one yet. Keep it under a pass-phrase.";
             return Err(Problem::new(StatusCode::CONFLICT, "no_member", detail));
         }
     }

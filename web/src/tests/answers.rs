@@ -78,7 +78,7 @@ async fn a_call_is_shown_whole_and_what_strangers_wrote_stays_text() {
     let answer = ask(&site, &browser, "/api/v1/calls/0").await;
     assert_eq!(answer.headers[header::CONTENT_TYPE], "application/json");
     let expected = json!({
-        "seq": 0, "node": 0, "line": "home", "number": "+4930901820", "spaced": "+49 30 901820", "shown": "030 901820",
+        "seq": 0, "node": 0, "node_name": null, "line": "home", "number": "+4930901820", "spaced": "+49 30 901820", "shown": "030 901820",
         "name": HOSTILE, "label": "Zoo", "verdict": "challenge",
         "reasons": [{"code": "nothing_known", "words": "Nobody you trust has reported this number."}],
         "risk": 43.85, "began": WALL - 60,
@@ -142,7 +142,7 @@ async fn entries_are_set_listed_and_removed_by_any_spelling() {
     assert_eq!(subjects, ["+4930901820", "+4930901821", "+4940*"]);
     let expected = json!({
         "subject": "+4930901820", "spaced": "+49 30 901820", "kind": "number", "standing": "allow", "label": "Zoo",
-        "notes": "a\nb", "calls": 0, "last_call": null, "reputation": 50.0,
+        "notes": "a\nb", "calls": 0, "disputed": false, "last_call": null, "reputation": 50.0,
     });
     assert_eq!(items[0], expected);
     assert_eq!(all(&site, &browser, "/api/v1/numbers?standing=block").await.len(), 2);

@@ -1,5 +1,6 @@
 /** A word on every member's page when a node has come into the household. */
 import { signal } from "@preact/signals";
+import { useEffect, useState } from "preact/hooks";
 
 import { remember, remembered } from "../memory";
 import { api } from "../requests";
@@ -15,7 +16,19 @@ const MAX_READ = 64;
 
 const read = signal<ReadonlySet<string>>(new Set((remembered(READ) ?? "").split(" ")));
 
+/** The page itself comes first; that a node is new can be said a moment later. */
+const LATER_MS = 2_000;
+
 export function NewMembers() {
+  const [later, setLater] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLater(true), LATER_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return later ? <Fresh /> : null;
+}
+
+function Fresh() {
   const { data } = useResource("household", api.household, ["household.changed"]);
   const since = Date.now() / 1000 - NEW_FOR_S;
   const fresh = (data?.members ?? []).filter(
