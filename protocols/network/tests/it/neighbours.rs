@@ -1,76 +1,17 @@
 //! Whole networks beside each other: in memory, and over the sockets of this machine.
 
-use std::future::Future;
 use std::net::{TcpListener, UdpSocket};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use futures::StreamExt as _;
 use libp2p::core::transport::MemoryTransport;
 use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, ValidationMode};
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Swarm, SwarmBuilder, noise, tcp, yamux};
-use meerkat_network::{Network, NetworkKey, Settings, Trouble, check_peer, peer_id_text, start, start_over};
+use meerkat_network::{Network, Trouble, check_peer, peer_id_text, start, start_over};
 use meerkat_protocols::mesh::{Event, Found, MAX_GOSSIP_BYTES, MessageRef, Order, Peer, Validation};
 use meerkat_protocols::topic::Topic;
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
-fn settings(seed: u8, listen: &[&str], peers: &[String]) -> Settings {
-    Settings {
-        listen: listen.iter().map(|&text| text.to_owned()).collect(),
-        peers: peers.to_vec(),
-        mdns: false,
-        ..Settings::new(NetworkKey::new([seed; 32]))
-    }
-}
-
-/// A node in memory, and its address.
-fn in_memory(seed: u8, peers: &[String]) -> (Network, String) {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    let address = format!("/memory/{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let network = start_over(MemoryTransport::new(), &settings(seed, &[&address], peers)).expect("it starts");
-    (network, address)
-}
-
-fn on_sockets(seed: u8, listen: &[&str], peers: &[String]) -> Network {
-    start(&settings(seed, listen, peers)).expect("it starts")
-}
-
-async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("not in time: {what}"))
-}
-
-/// The first event that fits.
-async fn until<T>(network: &mut Network, what: &str, mut fits: impl FnMut(Event) -> Option<T>) -> T {
-    in_time(what, async {
-        loop {
-            if let Some(found) = fits(network.events.recv().await.expect("the network runs")) {
-                return found;
-            }
-        }
-    })
-    .await
-}
-
-async fn listening(network: &mut Network) -> String {
-    until(network, "listening", |event| match event {
-        Event::Listening { address } => Some(address),
-        _ => None,
-    })
-    .await
-}
-
-async fn connected(network: &mut Network) -> (Peer, Found) {
-    until(network, "connected", |event| match event {
-        Event::Connected { peer, found, address, .. } => {
-            assert!(address.ends_with(&peer_id_text(peer)), "{address}");
-            Some((peer, found))
-        }
-        _ => None,
-    })
-    .await
-}
+use crate::common::{PATIENCE, connected, in_memory, in_time, listening, on_sockets, order, settings, until};
 
 async fn gossip(network: &mut Network) -> (MessageRef, Vec<u8>, Peer) {
     until(network, "gossip", |event| match event {
@@ -86,10 +27,6 @@ async fn trouble(network: &mut Network) -> String {
         _ => None,
     })
     .await
-}
-
-async fn order(network: &Network, order: Order) {
-    network.orders.send(order).await.expect("the network runs");
 }
 
 async fn publish(network: &Network, data: &[u8]) {

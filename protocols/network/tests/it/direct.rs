@@ -1,67 +1,13 @@
 //! Requests and responses between two networks in memory, and what is not answered.
 
-use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
-use libp2p::core::transport::MemoryTransport;
-use meerkat_network::{Network, NetworkKey, Settings, start, start_over};
+use meerkat_network::Network;
 use meerkat_protocols::mesh::{Event, InboundRef, MAX_DIRECT_BYTES, Order, Path, Peer, RequestRef};
 
-/// Longer than the network's own ten seconds.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-fn in_memory(seed: u8, peers: &[String]) -> (Network, String) {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    let address = format!("/memory/{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let settings = Settings {
-        listen: vec![address.clone()],
-        peers: peers.to_vec(),
-        mdns: false,
-        ..Settings::new(NetworkKey::new([seed; 32]))
-    };
-    (start_over(MemoryTransport::new(), &settings).expect("it starts"), address)
-}
-
-async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("not in time: {what}"))
-}
-
-/// The first event that fits.
-async fn until<T>(network: &mut Network, what: &str, mut fits: impl FnMut(Event) -> Option<T>) -> T {
-    in_time(what, async {
-        loop {
-            if let Some(found) = fits(network.events.recv().await.expect("the network runs")) {
-                return found;
-            }
-        }
-    })
-    .await
-}
-
-async fn connected(network: &mut Network) -> Peer {
-    until(network, "connected", |event| match event {
-        Event::Connected { peer, path, .. } => {
-            assert_eq!(path, Path::Direct);
-            Some(peer)
-        }
-        _ => None,
-    })
-    .await
-}
+use crate::common::{PATIENCE, answered, connected, listening, on_sockets, order, pair, until};
 
 async fn asked(network: &mut Network) -> (Peer, InboundRef, Vec<u8>) {
     until(network, "a request", |event| match event {
         Event::Request { from, inbound, data } => Some((from, inbound, data)),
-        _ => None,
-    })
-    .await
-}
-
-async fn answered(network: &mut Network) -> (RequestRef, Option<Vec<u8>>) {
-    until(network, "an answer", |event| match event {
-        Event::Response { request, data } => Some((request, Some(data))),
-        Event::Unanswered { request } => Some((request, None)),
         _ => None,
     })
     .await
@@ -75,22 +21,10 @@ async fn pinged(network: &mut Network) -> (Peer, Option<u64>) {
     .await
 }
 
-async fn order(network: &Network, order: Order) {
-    network.orders.send(order).await.expect("the network runs");
-}
-
 async fn ask(network: &Network, number: u64, peer: Peer, data: &[u8]) -> RequestRef {
     let request = RequestRef(number);
     order(network, Order::Request { request, peer, data: data.to_vec() }).await;
     request
-}
-
-async fn pair() -> (Network, Network) {
-    let (mut one, address) = in_memory(1, &[]);
-    let (mut two, _) = in_memory(2, &[address]);
-    connected(&mut one).await;
-    connected(&mut two).await;
-    (one, two)
 }
 
 #[tokio::test]
@@ -174,28 +108,18 @@ async fn a_ping_is_answered_without_the_other_node() {
     assert_eq!(pinged(&mut one).await, (Peer([7; 32]), None));
 }
 
-fn on_sockets(seed: u8, listen: &str) -> Network {
-    let settings =
-        Settings { listen: vec![listen.to_owned()], mdns: false, ..Settings::new(NetworkKey::new([seed; 32])) };
-    start(&settings).expect("it starts")
-}
-
 #[tokio::test]
 async fn a_peer_is_called_on_order_and_after_it_was_away() {
-    let mut one = on_sockets(1, "/ip4/127.0.0.1/tcp/0");
-    let mut two = on_sockets(2, "/ip4/127.0.0.1/tcp/0");
-    let address = until(&mut two, "listening", |event| match event {
-        Event::Listening { address } => Some(address),
-        _ => None,
-    })
-    .await;
+    let mut one = on_sockets(1, &["/ip4/127.0.0.1/tcp/0"], &[]);
+    let mut two = on_sockets(2, &["/ip4/127.0.0.1/tcp/0"], &[]);
+    let address = listening(&mut two).await;
     let nonsense = ["/dns4/example.org/tcp/1".to_owned(), "nothing".to_owned()];
     let addresses = nonsense.into_iter().chain([address.clone()]).collect();
     order(&one, Order::Dial { peer: two.peer(), addresses }).await;
-    assert_eq!((connected(&mut one).await, connected(&mut two).await), (two.peer(), one.peer()));
+    assert_eq!((connected(&mut one).await.0, connected(&mut two).await.0), (two.peer(), one.peer()));
     assert!(two.shutdown(PATIENCE).await);
 
     let plain = address.split("/p2p/").next().expect("an address");
-    let mut again = on_sockets(2, plain);
-    assert_eq!((connected(&mut one).await, connected(&mut again).await), (again.peer(), one.peer()));
+    let mut again = on_sockets(2, &[plain], &[]);
+    assert_eq!((connected(&mut one).await.0, connected(&mut again).await.0), (again.peer(), one.peer()));
 }

@@ -1,16 +1,9 @@
 //! Exchanges between whole networks: in memory, and over QUIC.
 
-use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use meerkat_network::{Exchanges, Network};
+use meerkat_protocols::mesh::{Ending, ExchangeEvent, ExchangeOrder, ExchangeRef, MAX_EXCHANGE_FRAME_BYTES, Peer};
 
-use libp2p::core::transport::MemoryTransport;
-use meerkat_network::{Exchanges, Network, NetworkKey, Settings, start, start_over};
-use meerkat_protocols::mesh::{
-    Ending, Event, ExchangeEvent, ExchangeOrder, ExchangeRef, MAX_EXCHANGE_FRAME_BYTES, Peer,
-};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::common::{self, PATIENCE, in_time, on_sockets};
 
 /// A network and, in hand, its exchanges.
 struct Node {
@@ -25,9 +18,7 @@ impl Node {
     }
 
     fn in_memory(seed: u8, peers: &[String]) -> (Self, String) {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let address = format!("/memory/{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let network = start_over(MemoryTransport::new(), &settings(seed, &address, peers)).expect("it starts");
+        let (network, address) = common::in_memory(seed, peers);
         (Self::of(network), address)
     }
 
@@ -58,24 +49,8 @@ impl Node {
     }
 
     async fn connected(&mut self) -> Peer {
-        in_time("a connection", async {
-            loop {
-                if let Event::Connected { peer, .. } = self.network.events.recv().await.expect("the network runs") {
-                    return peer;
-                }
-            }
-        })
-        .await
+        common::connected(&mut self.network).await.0
     }
-}
-
-fn settings(seed: u8, listen: &str, peers: &[String]) -> Settings {
-    let listen = vec![listen.to_owned()];
-    Settings { listen, peers: peers.to_vec(), mdns: false, ..Settings::new(NetworkKey::new([seed; 32])) }
-}
-
-async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("not in time: {what}"))
 }
 
 async fn pair(seed: u8) -> (Node, Node) {
@@ -122,16 +97,9 @@ async fn frames_arrive_whole_and_in_order() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn quic_carries_them_too() {
-    let mut there = Node::of(start(&settings(3, "/ip4/127.0.0.1/udp/0/quic-v1", &[])).expect("it starts"));
-    let address = in_time("listening", async {
-        loop {
-            if let Event::Listening { address } = there.network.events.recv().await.expect("the network runs") {
-                return address;
-            }
-        }
-    })
-    .await;
-    let mut here = Node::of(start(&settings(4, "/ip4/127.0.0.1/udp/0/quic-v1", &[address])).expect("it starts"));
+    let mut there = Node::of(on_sockets(3, &["/ip4/127.0.0.1/udp/0/quic-v1"], &[]));
+    let address = common::listening(&mut there.network).await;
+    let mut here = Node::of(on_sockets(4, &["/ip4/127.0.0.1/udp/0/quic-v1"], &[address]));
     here.connected().await;
     there.connected().await;
     converse(&mut here, &mut there).await;

@@ -1,63 +1,13 @@
 //! Words between members, over streams in memory: long ones, many at once, and none of a stranger.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use meerkat_protocols::mesh::{Event, MAX_MEMBER_BYTES, Order, RequestRef};
 
-use libp2p::core::transport::MemoryTransport;
-use meerkat_network::{Network, NetworkKey, Settings, start_over};
-use meerkat_protocols::mesh::{Event, MAX_MEMBER_BYTES, Order, Peer, RequestRef};
-
-fn in_memory(seed: u8, peers: &[String]) -> (Network, String) {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    let address = format!("/memory/{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let settings = Settings {
-        listen: vec![address.clone()],
-        peers: peers.to_vec(),
-        mdns: false,
-        ..Settings::new(NetworkKey::new([seed; 32]))
-    };
-    (start_over(MemoryTransport::new(), &settings).expect("it starts"), address)
-}
-
-async fn until<T>(network: &mut Network, what: &str, mut fits: impl FnMut(Event) -> Option<T>) -> T {
-    let found = async {
-        loop {
-            if let Some(found) = fits(network.events.recv().await.expect("the network runs")) {
-                return found;
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), found).await.unwrap_or_else(|_| panic!("not in time: {what}"))
-}
-
-async fn pair() -> (Network, Peer, Network, Peer) {
-    let (mut one, address) = in_memory(1, &[]);
-    let (mut other, _) = in_memory(2, &[address]);
-    let met = |event| match event {
-        Event::Connected { peer, .. } => Some(peer),
-        _ => None,
-    };
-    let second = until(&mut one, "connected", met).await;
-    let first = until(&mut other, "connected", met).await;
-    (one, first, other, second)
-}
-
-async fn order(network: &Network, order: Order) {
-    network.orders.send(order).await.expect("the network runs");
-}
-
-async fn answered(network: &mut Network) -> (RequestRef, Option<Vec<u8>>) {
-    until(network, "an answer", |event| match event {
-        Event::Response { request, data } => Some((request, Some(data))),
-        Event::Unanswered { request } => Some((request, None)),
-        _ => None,
-    })
-    .await
-}
+use crate::common::{answered, order, pair, until};
 
 #[tokio::test]
 async fn the_longest_words_go_there_and_back_several_at_once() {
-    let (mut one, first, mut other, second) = pair().await;
+    let (mut one, mut other) = pair().await;
+    let (first, second) = (one.peer(), other.peer());
     order(&one, Order::Members { peers: vec![second] }).await;
     order(&other, Order::Members { peers: vec![first] }).await;
     for n in 0..4 {
@@ -86,7 +36,8 @@ async fn the_longest_words_go_there_and_back_several_at_once() {
 
 #[tokio::test]
 async fn of_a_stranger_nothing_is_read_and_what_is_too_long_is_not_sent() {
-    let (mut one, first, mut other, second) = pair().await;
+    let (mut one, mut other) = pair().await;
+    let (first, second) = (one.peer(), other.peer());
     // One takes the other for a member; the other does not.
     order(&one, Order::Members { peers: vec![second] }).await;
     order(&one, Order::AskMember { request: RequestRef(1), peer: second, data: vec![1, 2, 3] }).await;
