@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 
-use crate::wait::PATIENCE;
+use crate::{namespace::Lan, wait::PATIENCE};
 
 /// The program under test: `MEERKAT_BIN`, as `cargo xtask test` sets it, else the debug build in the target folder.
 ///
@@ -61,6 +61,15 @@ pub struct Setup {
     pub data: Option<PathBuf>,
     /// Address and port of the page; a free port of loopback if empty.
     pub web: Option<String>,
+}
+
+impl Setup {
+    /// On a machine of a local network, at the ports that are ours.
+    #[must_use]
+    pub fn on(lan: &Lan, machine: u8) -> Self {
+        let listen = vec!["/ip4/0.0.0.0/tcp/4787".into(), "/ip4/0.0.0.0/udp/4787/quic-v1".into()];
+        Self { before: lan.before(machine), listen, ..Self::default() }
+    }
 }
 
 /// A running daemon. Killed when dropped.
@@ -222,6 +231,25 @@ impl Daemon {
         let mut command = Command::new(program());
         command.arg("--data").arg(&self.data).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().expect("the program starts")
+    }
+
+    /// Runs a command that must succeed, and tells what it prints.
+    ///
+    /// # Panics
+    /// If it fails.
+    #[must_use]
+    pub fn told(&self, args: &[&str]) -> String {
+        let output = self.cli(args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// Runs a command that must succeed.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn said(&self, args: &[&str]) {
+        drop(self.told(args));
     }
 
     /// Runs a command with `--json` and reads what it prints.

@@ -23,11 +23,6 @@ fn address(daemon: &Daemon) -> String {
     until("an address", || daemon.get("/api/v1/peers")["listening"][0].as_str().map(str::to_owned))
 }
 
-fn said(daemon: &Daemon, args: &[&str]) {
-    let output = daemon.cli(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
 /// A node at the router, and three neighbours that it vouches for and that have all reported the spammer.
 fn street(router: &Kamailio) -> (Daemon, Vec<Daemon>) {
     let neighbours: Vec<Daemon> = (0..3).map(|_| Daemon::start(Setup::default())).collect();
@@ -36,8 +31,8 @@ fn street(router: &Kamailio) -> (Daemon, Vec<Daemon>) {
     until("three peers", || (home.get("/api/v1/peers")["items"].as_array()?.len() == 3).then_some(()));
     for (n, neighbour) in neighbours.iter().enumerate() {
         let card = neighbour.cli_json(&["node", "info"])["card"].as_str().expect("a card").to_owned();
-        said(&home, &["vouch", &card, "--name", &format!("Neighbour {n}")]);
-        said(neighbour, &["report", SPAMMER, "--as", "scam"]);
+        home.said(&["vouch", &card, "--name", &format!("Neighbour {n}")]);
+        neighbour.said(&["report", SPAMMER, "--as", "scam"]);
     }
     until("the verdict", || {
         let number = home.get(&format!("/api/v1/numbers/{}", SPAMMER.replace('+', "%2B")));

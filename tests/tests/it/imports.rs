@@ -4,11 +4,6 @@ use meerkat_tests::daemon::{Daemon, Setup};
 
 const LISTED: &str = "+4930555001";
 
-fn said(daemon: &Daemon, args: &[&str]) {
-    let output = daemon.cli(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
 fn verdict(daemon: &Daemon) -> String {
     let check = daemon.cli_json(&["check", LISTED]);
     check["assessment"]["verdict"].as_str().expect("a verdict").to_owned()
@@ -30,7 +25,7 @@ fn an_import_outlives_a_power_cut_and_an_undone_one_does_not_come_back() {
     assert_eq!((lines, told["import"]["name"].as_str()), (vec![Some(2), Some(20_004)], Some("street")));
     let again = daemon.cli(&["import", &file.to_string_lossy()]);
     assert_eq!(again.status.code(), Some(65), "the name is taken");
-    said(&daemon, &["import", &file.to_string_lossy(), "--replace"]);
+    daemon.said(&["import", &file.to_string_lossy(), "--replace"]);
     daemon.kill();
 
     let mut daemon = start();
@@ -38,7 +33,7 @@ fn an_import_outlives_a_power_cut_and_an_undone_one_does_not_come_back() {
     let listed = daemon.cli_json(&["import", "list"]);
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
     assert_eq!(listed["items"][0]["numbers"].as_u64(), Some(20_001), "{listed}");
-    said(&daemon, &["import", "undo", "street"]);
+    daemon.said(&["import", "undo", "street"]);
     daemon.kill();
 
     assert_eq!(verdict(&start()), "allow");

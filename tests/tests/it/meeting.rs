@@ -31,18 +31,12 @@ fn is_there(daemon: &Daemon) -> Option<()> {
     (contacts["items"].as_array()?.len() == 1 && contacts["items"][0]["online"] == true).then_some(())
 }
 
-fn run(daemon: &Daemon, args: &[&str]) -> String {
-    let output = daemon.cli(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("text")
-}
-
 #[test]
 fn an_invite_handed_over_as_text_makes_two_homes_neighbours() {
     let (host, mut guest) = pair();
     let invite = host.cli_json(&["invite", "--name", "Anna"]);
     let text = invite["text"].as_str().expect("text");
-    let said = run(&guest, &["join", text, "--name", "Ben"]);
+    let said = guest.told(&["join", text, "--name", "Ben"]);
     assert!(said.contains("You are neighbours"), "{said}");
     assert_eq!((neighbours(&host), neighbours(&guest)), (vec!["Anna".to_owned()], vec!["Ben".to_owned()]));
     let used = host.get("/api/v1/invites")["items"][0].clone();
@@ -83,7 +77,7 @@ fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
 fn a_short_code_is_enough_on_one_network() {
     let (host, guest) = connected_pair();
     let invite = host.cli_json(&["invite", "--no-vouch"]);
-    let said = run(&guest, &["join", invite["code"].as_str().expect("a code")]);
+    let said = guest.told(&["join", invite["code"].as_str().expect("a code")]);
     assert!(said.contains("It does not vouch for yours"), "{said}");
     assert_eq!((neighbours(&host).len(), neighbours(&guest).len()), (0, 1));
     assert_eq!(host.get("/api/v1/invites")["items"][0]["code"], Value::Null, "used");
@@ -103,7 +97,7 @@ fn four_words_on_two_screens_are_enough_on_one_network() {
     let body = serde_json::json!({"same": true, "name": "Anna"});
     let (status, meeting) = one.ask("POST", &format!("/api/v1/meetings/{there}"), Some(&body));
     assert_eq!((status, &meeting["stage"]), (200, &Value::from("waiting")));
-    let confirmed = run(&other, &["meet", &here, "--same", "--name", "Ben"]);
+    let confirmed = other.told(&["meet", &here, "--same", "--name", "Ben"]);
     assert!(confirmed.contains("You are neighbours"), "{confirmed}");
     // The vouch is a statement, the name is an edit of a document: they are on disk one after the other.
     until("one to know Anna", || (neighbours(&one) == ["Anna"]).then_some(()));

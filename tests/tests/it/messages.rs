@@ -40,12 +40,6 @@ fn houses(folder: &std::path::Path) -> [House; 2] {
     })
 }
 
-fn said(daemon: &Daemon, args: &[&str]) -> String {
-    let output = daemon.cli(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
 fn info(daemon: &Daemon, key: &str) -> String {
     daemon.cli_json(&["node", "info"])[key].as_str().expect("text").to_owned()
 }
@@ -72,9 +66,9 @@ fn what_is_written_while_the_other_is_off_arrives_once_through_kills() {
     let folder = tempfile::tempdir().expect("a folder");
     let [annas, berts] = houses(folder.path());
     let (mut anna, mut bert) = (annas.start(), berts.start());
-    said(&anna, &["vouch", &info(&bert, "card"), "--name", "Bert"]);
-    said(&bert, &["vouch", &info(&anna, "card"), "--name", "Anna"]);
-    said(&anna, &["message", "Bert", "Are you there?"]);
+    anna.said(&["vouch", &info(&bert, "card"), "--name", "Bert"]);
+    bert.said(&["vouch", &info(&anna, "card"), "--name", "Anna"]);
+    anna.said(&["message", "Bert", "Are you there?"]);
     expect(&anna, "Bert", "delivered", "Are you there?");
     expect(&bert, "Anna", "received", "Are you there?");
 
@@ -82,7 +76,7 @@ fn what_is_written_while_the_other_is_off_arrives_once_through_kills() {
     until("Bert to be away", || anna.get("/api/v1/peers")["items"].as_array()?.is_empty().then_some(()));
     let undone = anna.cli_json(&["message", "Bert", "Forget this."]);
     assert_eq!(undone["state"], "queued");
-    said(&anna, &["message", "Bert", SECRET]);
+    anna.said(&["message", "Bert", SECRET]);
     let bert_home = undone["home"].as_str().expect("a home").to_owned();
     let data = json!({"data": {"media_type": "text/vcard", "base64": "QkVHSU46VkNBUkQ="}});
     let (status, _) = anna.ask("POST", &format!("/api/v1/messages/{bert_home}"), Some(&data));
@@ -91,7 +85,7 @@ fn what_is_written_while_the_other_is_off_arrives_once_through_kills() {
     anna.kill();
     let mut anna = annas.start();
     expect(&anna, "Bert", "queued", SECRET);
-    said(&anna, &["message", "Bert", "--undo", undone["id"].as_str().expect("an id")]);
+    anna.said(&["message", "Bert", "--undo", undone["id"].as_str().expect("an id")]);
 
     // The node that receives is killed as soon as it has it: what it acknowledged must be there again.
     let mut bert = berts.start();
@@ -99,7 +93,7 @@ fn what_is_written_while_the_other_is_off_arrives_once_through_kills() {
     bert.kill();
     anna.kill();
     let (anna, mut bert) = (annas.start(), berts.start());
-    said(&bert, &["message", "Anna", "Found it."]);
+    bert.said(&["message", "Anna", "Found it."]);
     expect(&anna, "Bert", "received", "Found it.");
     until("the data to come", || {
         messages(&anna, "Bert").iter().all(|(state, _)| state == "delivered" || state == "received").then_some(())
@@ -108,7 +102,7 @@ fn what_is_written_while_the_other_is_off_arrives_once_through_kills() {
     assert_eq!(messages(&bert, "Anna").len(), 4, "{:?}", messages(&bert, "Anna"));
     let list = bert.get("/api/v1/messages");
     assert_eq!((&list["unread"], &list["items"][0]["name"]), (&json!(3), &json!("Anna")));
-    let printed = said(&bert, &["messages", "--with", "Anna"]);
+    let printed = bert.told(&["messages", "--with", "Anna"]);
     assert!(printed.contains(SECRET) && printed.contains("[text/vcard]"), "{printed}");
     assert_eq!(bert.get("/api/v1/messages")["unread"], json!(0), "who printed them has read them");
 
@@ -123,8 +117,8 @@ fn a_home_that_is_not_vouched_for_is_not_listened_to() {
     let folder = tempfile::tempdir().expect("a folder");
     let [annas, berts] = houses(folder.path());
     let (anna, bert) = (annas.start(), berts.start());
-    said(&bert, &["vouch", &info(&anna, "card"), "--name", "Anna"]);
-    said(&bert, &["message", "Anna", "You do not know me."]);
+    bert.said(&["vouch", &info(&anna, "card"), "--name", "Anna"]);
+    bert.said(&["message", "Anna", "You do not know me."]);
     until("the two to be connected", || (!anna.get("/api/v1/peers")["items"].as_array()?.is_empty()).then_some(()));
     // What comes on the same connection later has come: nothing is on its way any more.
     let equal = |daemon: &Daemon| daemon.get("/api/v1/peers")["items"][0]["evidence"]["state"] == "equal";
@@ -132,7 +126,7 @@ fn a_home_that_is_not_vouched_for_is_not_listened_to() {
     assert_eq!(messages(&bert, "Anna"), [("queued".to_owned(), "You do not know me.".to_owned())]);
     assert!(anna.get("/api/v1/messages")["items"].as_array().is_some_and(Vec::is_empty));
     // Anna vouches too, and at once it comes.
-    said(&anna, &["vouch", &info(&bert, "card"), "--name", "Bert"]);
+    anna.said(&["vouch", &info(&bert, "card"), "--name", "Bert"]);
     expect(&anna, "Bert", "received", "You do not know me.");
     expect(&bert, "Anna", "delivered", "You do not know me.");
 }

@@ -11,21 +11,8 @@ use serde_json::Value;
 
 const CALLER: &str = "+4930901820";
 
-fn home(lan: &Lan, machine: u8) -> Daemon {
-    Daemon::start(Setup {
-        before: lan.before(machine),
-        listen: vec!["/ip4/0.0.0.0/tcp/4787".into(), "/ip4/0.0.0.0/udp/4787/quic-v1".into()],
-        ..Setup::default()
-    })
-}
-
 fn card(daemon: &Daemon) -> String {
     daemon.cli_json(&["node", "info"])["card"].as_str().expect("a card").to_owned()
-}
-
-fn said(daemon: &Daemon, args: &[&str]) {
-    let output = daemon.cli(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn verdict(daemon: &Daemon) -> Value {
@@ -39,19 +26,19 @@ fn four_nodes_find_each_other_and_a_report_changes_the_verdict_of_those_who_vouc
         return;
     }
     let lan = Lan::new(4);
-    let homes: Vec<Daemon> = (0..4).map(|n| home(&lan, n)).collect();
+    let homes: Vec<Daemon> = (0..4).map(|n| Daemon::start(Setup::on(&lan, n))).collect();
     for daemon in &homes {
         until("three peers", || (daemon.get("/api/v1/peers")["items"].as_array()?.len() == 3).then_some(()));
     }
     let (mine, others) = homes.split_last().expect("four");
     for (n, other) in others.iter().enumerate() {
-        said(mine, &["vouch", &card(other), "--name", &format!("Neighbour {n}")]);
+        mine.said(&["vouch", &card(other), "--name", &format!("Neighbour {n}")]);
     }
     assert_eq!(verdict(mine)["verdict"], "allow");
     let expected = ["challenge", "challenge", "block"];
     for (other, expected) in others.iter().zip(expected) {
         let reported = Instant::now();
-        said(other, &["report", CALLER, "--as", "scam"]);
+        other.said(&["report", CALLER, "--as", "scam"]);
         until("the report to count", || (verdict(mine)["verdict"] == expected).then_some(()));
         eprintln!("report to verdict: {:?}", reported.elapsed());
     }
@@ -60,6 +47,6 @@ fn four_nodes_find_each_other_and_a_report_changes_the_verdict_of_those_who_vouc
     // Who vouches for nobody is moved by nobody; the own report is a home's own word.
     assert_eq!(verdict(&others[0])["verdict"], "challenge");
     // One takes it back.
-    said(&others[0], &["report", CALLER, "--retract"]);
+    others[0].said(&["report", CALLER, "--retract"]);
     until("the retraction to count", || (verdict(mine)["verdict"] == "challenge").then_some(()));
 }

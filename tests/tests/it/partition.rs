@@ -15,19 +15,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Exchanges leave to gossip what is younger than half a minute, and gossip forgets it within ten seconds.
 const CUT: Duration = Duration::from_secs(35);
 
-fn home(lan: &Lan, machine: u8) -> Daemon {
-    Daemon::start(Setup {
-        before: lan.before(machine),
-        listen: vec!["/ip4/0.0.0.0/tcp/4787".into(), "/ip4/0.0.0.0/udp/4787/quic-v1".into()],
-        ..Setup::default()
-    })
-}
-
-fn said(daemon: &Daemon, args: &[&str]) {
-    let output = daemon.cli(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
 fn caller(n: usize) -> String {
     format!("+49309018{n:02}")
 }
@@ -49,12 +36,12 @@ fn real_homes_that_were_cut_off_hear_everything_within_a_minute_of_the_heal() {
         return;
     }
     let mut lan = Lan::new(HOMES);
-    let homes: Vec<Daemon> = (0..HOMES).map(|n| home(&lan, n)).collect();
+    let homes: Vec<Daemon> = (0..HOMES).map(|n| Daemon::start(Setup::on(&lan, n))).collect();
     let cards: Vec<String> =
         homes.iter().map(|h| h.cli_json(&["node", "info"])["card"].as_str().expect("a card").to_owned()).collect();
     for (n, daemon) in homes.iter().enumerate() {
         let others = cards.iter().enumerate().filter(|(other, _)| *other != n);
-        others.for_each(|(other, card)| said(daemon, &["vouch", card, "--name", &format!("Home {other}")]));
+        others.for_each(|(other, card)| daemon.said(&["vouch", card, "--name", &format!("Home {other}")]));
         until("all others as peers", || (peers(daemon) == usize::from(HOMES) - 1).then_some(()));
     }
 
@@ -64,7 +51,7 @@ fn real_homes_that_were_cut_off_hear_everything_within_a_minute_of_the_heal() {
         until_within(SILENCE, "the others gone", || (peers(daemon) == left).then_some(()));
     }
     let cut = Instant::now();
-    homes.iter().enumerate().for_each(|(n, daemon)| said(daemon, &["report", &caller(n), "--as", "scam"]));
+    homes.iter().enumerate().for_each(|(n, daemon)| daemon.said(&["report", &caller(n), "--as", "scam"]));
     until("each side to hear itself", || (heard(&homes[0], 0..3) == 3 && heard(&homes[4], 3..5) == 2).then_some(()));
     assert_eq!((heard(&homes[0], 3..5), heard(&homes[4], 0..3)), (0, 0), "nothing goes over the cut");
     // The passing of time is what is tried here.

@@ -25,23 +25,9 @@ const TEXTS: [&str; 6] = ["Wendelgard", "Quixote", "on Sundays", "street list", 
 const CONTROL: &str = "control: this can be read";
 const LINE: &str = "127.0.0.1:5070";
 
-fn home(lan: &Lan, machine: u8, config: &str) -> Daemon {
-    Daemon::start(Setup {
-        config: config.into(),
-        before: lan.before(machine),
-        listen: vec!["/ip4/0.0.0.0/tcp/4787".into(), "/ip4/0.0.0.0/udp/4787/quic-v1".into()],
-        ..Setup::default()
-    })
-}
-
-fn said(daemon: &Daemon, args: &[&str]) {
-    let output = daemon.cli(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
 fn vouch(daemon: &Daemon, whom: &Daemon) {
     let card = whom.cli_json(&["node", "info"])["card"].as_str().expect("a card").to_owned();
-    said(daemon, &["vouch", &card, "--name", "Wendelgard"]);
+    daemon.said(&["vouch", &card, "--name", "Wendelgard"]);
 }
 
 /// Sends a datagram from the machine, as bash and dd can: bash alone would send each line by itself.
@@ -105,11 +91,11 @@ fn statements(data: &Path) -> Vec<Sealed> {
 fn live(lan: &Lan, home: &Daemon) {
     let [caller, callee, contact, blocked, asked, imported] = KEPT;
     for (number, deed) in [(contact, "allow"), (blocked, "block"), (REPORTED[0], "block")] {
-        said(home, &["list", deed, number, "--label", "Quixote", "--notes", "on Sundays"]);
+        home.said(&["list", deed, number, "--label", "Quixote", "--notes", "on Sundays"]);
     }
     let list = home.data().join("list.csv");
     std::fs::write(&list, format!("number\n{imported}\n")).expect("written");
-    said(home, &["import", &list.to_string_lossy(), "--name", "street list"]);
+    home.said(&["import", &list.to_string_lossy(), "--name", "street list"]);
     for number in [asked, contact, imported, REPORTED[1]] {
         let _ = home.cli_json(&["check", number]);
     }
@@ -118,7 +104,7 @@ fn live(lan: &Lan, home: &Daemon) {
     }
     until("the calls in the log", || (home.get("/api/v1/calls")["items"].as_array()?.len() == 4).then_some(()));
     for number in REPORTED {
-        said(home, &["report", number, "--as", "scam"]);
+        home.said(&["report", number, "--as", "scam"]);
     }
 }
 
@@ -132,7 +118,8 @@ fn of_an_evening_at_home_only_the_reported_numbers_leave() {
     let file = folder.path().join("all.pcap");
     let capturing = capture(&lan, &file);
     let line = format!("[[line]]\nname = \"kitchen line\"\nmode = \"direct\"\nbind = \"{LINE}\"\n");
-    let (mine, mut neighbour) = (home(&lan, 0, &line), home(&lan, 1, ""));
+    let mine = Daemon::start(Setup { config: line, ..Setup::on(&lan, 0) });
+    let mut neighbour = Daemon::start(Setup::on(&lan, 1));
     until("the peers", || (mine.get("/api/v1/peers")["items"].as_array()?.len() == 1).then_some(()));
     until("the line", || (mine.get("/api/v1/summary")["lines"][0]["state"] == "ready").then_some(()));
     vouch(&mine, &neighbour);
