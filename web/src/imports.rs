@@ -139,8 +139,8 @@ pub(crate) struct Imported {
     column: usize,
 }
 
-/// The files that are being read. A lock, because requests of any thread come to it and each only looks something up or puts
-/// it back; a piece is read outside of it, by whoever took its reader out, so that a task in between would only add a queue.
+/// The files that are being read. A lock, because requests of any thread come to it and each only looks something up or
+/// puts it back; a piece is read outside of it, by whoever took its reader out: a task in between would only add a queue.
 #[derive(Clone, Default)]
 pub(crate) struct Uploads(Arc<Mutex<Desk>>);
 

@@ -12,8 +12,8 @@ const MAX_PEERS: usize = 4096;
 /// costs 100.
 const MOST_IN_GOSSIP: i16 = 10;
 
-/// The scores that are not zero, shared by the task and the relay. A lock, because the relay asks from within the library's
-/// poll and wants its answer at once: of a message it could only keep a copy, of which the task would have to tell it all.
+/// The scores that are not zero, shared by the task and the relay. A lock, because the relay asks from within the
+/// library's poll and wants its answer at once: with messages it would keep a copy, and the task would tell it all.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Trusted(Arc<Mutex<BTreeMap<Peer, i16>>>);
 
