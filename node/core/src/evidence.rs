@@ -3,6 +3,7 @@
 //! Nothing in here depends on the order of arrival: what a number's claims are is read off the whole set each time.
 //! A home is kept as a small number and a report as about 110 bytes, so that 300,000 of them fit a Raspberry Pi.
 
+mod contested;
 mod further;
 mod live;
 
@@ -20,7 +21,10 @@ use meerkat_protocols::{
 
 pub(crate) use further::Speaks;
 
-use self::further::{Members, names_nodes};
+use self::{
+    contested::{Contested, Said, Word},
+    further::{Members, names_nodes},
+};
 use crate::voices::Voices;
 
 /// The most statements kept of homes this one does not answer for: a million at about 110 bytes stay within 110 MB.
@@ -119,6 +123,8 @@ pub(crate) struct Evidence {
     names: Vec<HomeId>,
     index: BTreeMap<HomeId, HomeNo>,
     geneses: BTreeMap<HomeNo, Genesis>,
+    /// The keys in them. That one can verify anything is found out once: it is looked up twice for each statement.
+    keys: BTreeMap<HomeNo, [u8; 32]>,
     stated: BTreeMap<Sequence, Stated>,
     /// How many statements of each home there are in `stated`.
     of_home: BTreeMap<HomeNo, u32>,
@@ -134,8 +140,10 @@ pub(crate) struct Evidence {
     retracted: BTreeMap<Sequence, u32>,
     /// How many reports of each home were not taken back.
     standing: BTreeMap<HomeNo, u32>,
-    /// The second statements of a slot. With the first one each proves that its home speaks with two tongues.
-    conflicts: BTreeMap<Sequence, StatementId>,
+    /// What other nodes of a home said in a slot that one of them holds.
+    contested: Contested,
+    /// The second statements of a node in a slot. With the first one each proves that its home speaks with two tongues.
+    conflicts: BTreeMap<(Sequence, NodeNumber), StatementId>,
     /// The nodes that this proves of, and how often.
     caught: BTreeMap<(HomeNo, NodeNumber), u32>,
     /// The homes for which such a node speaks.
@@ -159,28 +167,29 @@ impl Evidence {
     pub(crate) fn insert(&mut self, statement: &Statement, id: StatementId, near: bool) -> Inserted {
         let home = self.number_of(statement.home);
         let sequence = Sequence { day: statement.day, home, kind: statement.kind(), slot: statement.slot };
-        let first = self.stated.get(&sequence).map(|s| (s.content.node(), s.id));
-        if first.is_some_and(|(_, first)| first == id) || self.conflicts.get(&sequence) == Some(&id) {
+        let node = statement.node;
+        let said = self.said(&sequence, node);
+        if said == Some(id) || self.conflicts.get(&(sequence, node)) == Some(&id) {
             return Inserted::Known;
         }
-        let further = statement.node != NodeNumber(0);
+        let further = node != NodeNumber(0);
         if further && self.settled && !matches!(self.speaks(statement), Speaks::Key(_)) {
             return Inserted::Unspoken;
         }
-        let twice = first.is_some_and(|(node, _)| node == statement.node);
-        let proven = twice && self.conflicts.contains_key(&sequence);
+        let proven = self.conflicts.contains_key(&(sequence, node));
         // Until all is back it is open whether the home took a caught node back.
         if proven || (self.settled && self.equivocates(home) && !names_nodes(&statement.body)) {
             return Inserted::Surplus;
         }
-        if twice {
-            self.catch(sequence, id, statement.node);
+        if said.is_some() {
+            self.catch(sequence, id, node);
             return Inserted::Equivocation;
         }
-        if first.is_some_and(|(old, _)| !self.prevails(home, sequence.kind, statement.node, old)) {
-            return Inserted::Excess;
-        }
-        let Some(pushed_out) = self.room_for(home, statement) else { return Inserted::Excess };
+        let holder = self.stated.get(&sequence).map(|stated| stated.content.node());
+        let prevails = holder.is_none_or(|holder| self.prevails(home, sequence.kind, node, holder));
+        // What was kept together has room together: else a proof could lose its first half to what was said after it.
+        let pushed_out = if prevails && self.settled { self.room_for(home, statement) } else { Some(None) };
+        let Some(pushed_out) = pushed_out else { return Inserted::Excess };
         if sequence.kind == Kind::Report && self.is_excess(home, sequence.day, sequence.slot) {
             return Inserted::Excess;
         }
@@ -190,15 +199,18 @@ impl Evidence {
         if self.stated.len() >= room || of_home >= most {
             return Inserted::Full;
         }
-        let pushed_out = pushed_out.map(|(day, slot)| Sequence { day, home, kind: Kind::Delegation, slot });
-        for gone in pushed_out.into_iter().chain(first.map(|_| sequence)) {
-            let gone = self.remove(gone);
+        let word = self.word(home, &statement.body);
+        count_up(&mut self.of_home, home);
+        self.list(sequence, node);
+        if !prevails {
+            self.contested.set_aside(sequence, node, Said { id, word });
+            return Inserted::New;
+        }
+        if let Some((day, slot)) = pushed_out {
+            let gone = self.remove(Sequence { day, home, kind: Kind::Delegation, slot });
             self.given_up.extend(gone);
         }
-        count_up(&mut self.of_home, home);
-        let content = self.take_in(sequence, statement.node, &statement.body);
-        self.stated.insert(sequence, Stated { id, content });
-        self.list(sequence, statement.node);
+        self.hold(sequence, node, Said { id, word });
         self.give_up_excess(home);
         if self.settled && names_nodes(&statement.body) {
             self.settle(home);
@@ -222,8 +234,10 @@ impl Evidence {
         }
         let oldest = self.reports_of(home).next().map(|(home, day, slot)| (*home, *day, *slot));
         let Some((home, day, slot)) = oldest else { return };
-        let given_up = self.remove(Sequence { day, home, kind: Kind::Report, slot });
+        let sequence = Sequence { day, home, kind: Kind::Report, slot };
+        let given_up = self.remove(sequence);
         self.given_up.extend(given_up);
+        self.give_up_aside(sequence);
     }
 
     /// The ids of what was given up since this was last asked, to be dropped from the store too.
@@ -239,10 +253,10 @@ impl Evidence {
         Some(stated.id)
     }
 
-    fn take_in(&mut self, sequence: Sequence, node: NodeNumber, body: &Body) -> Content {
+    fn take_in(&mut self, sequence: Sequence, node: NodeNumber, word: Word) -> Content {
         let home = sequence.home;
-        match *body {
-            Body::Report { number, category, .. } => {
+        match word {
+            Word::Report(number, category) => {
                 let first = self.sequences(number).next().is_none();
                 self.numbers += usize::from(first);
                 self.by_number.insert((number, sequence), category);
@@ -252,14 +266,11 @@ impl Evidence {
                 }
                 Content::Report(node, number)
             }
-            Body::Vouch(genesis) => {
-                let vouched = self.number_of(genesis.home());
-                self.geneses.insert(vouched, genesis);
+            Word::Vouch(vouched) => {
                 self.vouches.insert((home, sequence.day, sequence.slot), vouched);
                 Content::Vouch(node, vouched)
             }
-            Body::Retraction { kind, day, slot } => {
-                let target = Sequence { day, home, kind, slot };
+            Word::Retraction(target) => {
                 if !takes_back(node, &sequence, &target) {
                     return Content::Retraction(node, target);
                 }
@@ -267,16 +278,17 @@ impl Evidence {
                 if self.retracted.get(&target) == Some(&1) && self.is_report(&target) {
                     count_down(&mut self.standing, &home);
                 }
-                if kind == Kind::Delegation {
+                if target.kind == Kind::Delegation {
                     let place = (sequence.day, sequence.slot);
-                    self.voices.entry(home).or_default().take_back((day, slot), node, place);
+                    self.voices.entry(home).or_default().take_back((target.day, target.slot), node, place);
                 }
                 Content::Retraction(node, target)
             }
-            Body::Delegation(said) => {
+            Word::Delegation(said) => {
                 self.voices.entry(home).or_default().grant(node, said, (sequence.day, sequence.slot));
                 Content::Delegation(node)
             }
+            Word::Proof => Content::Proof(node),
         }
     }
 
@@ -284,16 +296,18 @@ impl Evidence {
     pub(crate) fn knows(&self, statement: &Statement, id: StatementId) -> bool {
         self.index.get(&statement.home).is_some_and(|home| {
             let sequence = Sequence { day: statement.day, home: *home, kind: statement.kind(), slot: statement.slot };
-            self.stated.get(&sequence).is_some_and(|s| s.id == id) || self.conflicts.get(&sequence) == Some(&id)
+            self.said(&sequence, statement.node) == Some(id)
+                || self.conflicts.get(&(sequence, statement.node)) == Some(&id)
         })
     }
 
     /// Removes what is older than its lifetime and returns the ids that went. The proof that a home speaks with two
     /// tongues never goes: it would count again otherwise.
     pub(crate) fn expire(&mut self, today: Day) -> Vec<StatementId> {
-        let old = self.stated.keys().take_while(|s| today.since(s.day) > LIFETIME_DAYS);
-        let old: Vec<Sequence> = old.filter(|s| !self.conflicts.contains_key(s)).copied().collect();
-        let mut gone = Vec::with_capacity(old.len());
+        let proof = |s: &Sequence, node| self.conflicts.contains_key(&(*s, node));
+        let old = self.stated.iter().take_while(|(s, _)| today.since(s.day) > LIFETIME_DAYS);
+        let old: Vec<Sequence> = old.filter(|(s, it)| !proof(s, it.content.node())).map(|(s, _)| *s).collect();
+        let mut gone = self.expire_aside(today);
         let mut unnamed = BTreeSet::new();
         for sequence in old {
             // Who was named by it may speak no more, or speak again.
@@ -409,6 +423,14 @@ impl Evidence {
         self.names[home.0 as usize]
     }
 
+    fn know_genesis(&mut self, home: HomeNo, genesis: Genesis) {
+        if self.geneses.insert(home, genesis) != Some(genesis)
+            && let Some(key) = genesis.key()
+        {
+            self.keys.insert(home, key.to_bytes());
+        }
+    }
+
     /// The genesis of a home, if somebody vouched for it.
     pub(crate) fn genesis(&self, home: HomeNo) -> Option<&Genesis> {
         self.geneses.get(&home)
@@ -421,7 +443,7 @@ impl Evidence {
 
     /// How many statements are held.
     pub(crate) fn len(&self) -> usize {
-        self.stated.len() + self.conflicts.len()
+        self.stated.len() + self.contested.len() + self.conflicts.len()
     }
 
     /// The numbers there are statements about, in order, behind this one.

@@ -93,16 +93,6 @@ impl Voices {
         here.map(|((_, delegation), _)| *delegation)
     }
 
-    /// Whether a node may name another so: with no more than it has, and not too far from the first.
-    pub(crate) fn may_name(&self, by: NodeNumber, said: &Delegation) -> bool {
-        let (depth, share) = match self.table.get(&by) {
-            _ if by == FIRST => (0, Share::WHOLE),
-            Some(voice) => (voice.depth, voice.share),
-            None => return false,
-        };
-        depth < MAX_DEPTH && share.holds(said.share) && said.node != by
-    }
-
     /// What has to go so that this delegation has room, or `None` if there is none for it.
     pub(crate) fn room_for(&self, by: NodeNumber, said: Delegation, place: Place) -> Option<Option<Place>> {
         if let Some(before) = self.grants.get(&(by, said)) {

@@ -4,10 +4,11 @@
 //! of what is said.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use libp2p::PeerId;
 use libp2p::relay::{Behaviour, Config, Status};
+use tokio::time::Instant;
 
 use crate::address::peer_of;
 use crate::settings::RelayFor;
@@ -49,7 +50,7 @@ pub(crate) fn behaviour(own: PeerId, whom: RelayFor, trusted: &Trusted) -> Behav
         let mut strangers = Bucket::default();
         config
             .circuit_src_rate_limiters
-            .push(Box::new(move |peer, _: &_, now| is_trusted(&ours, &peer) || strangers.take(now)));
+            .push(Box::new(move |peer, _: &_, _| is_trusted(&ours, &peer) || strangers.take(Instant::now())));
     }
     let mut relay = Behaviour::new(own, config);
     // Not by whether there are external addresses, as it would by itself: a place at another relay is one of those.

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use meerkat_protocols::{
-    delegation::Delegation,
     home::{Genesis, NodeNumber},
     roster::Share,
     statement::{Body, Kind, Statement, StatementId},
     time::Day,
 };
 
-use super::{Content, Evidence, HomeNo, Sequence};
+use super::{Evidence, HomeNo, Sequence, contested::Word};
 use crate::voices::{FIRST, Place, Voice, Voices};
 
 /// Whether a node may say what it is said to have said.
@@ -42,7 +41,7 @@ impl Evidence {
     /// The own home: nobody has to vouch for it.
     pub(crate) fn know(&mut self, genesis: Genesis) {
         let home = self.number_of(genesis.home());
-        self.geneses.insert(home, genesis);
+        self.know_genesis(home, genesis);
         self.members.home = Some(home);
     }
 
@@ -88,33 +87,17 @@ impl Evidence {
         self.voices.get(&home).map(|voices| voices.grants_of(node).collect()).unwrap_or_default()
     }
 
-    /// Whether the node that is said to have said this may.
+    /// Whether the node that is said to have said this may. A delegation of more than its node has is its word too, and names
+    /// nobody: else whether it can prove two tongues would depend on what is known of the node.
     pub(crate) fn speaks(&self, statement: &Statement) -> Speaks {
         let Some(home) = self.find(statement.home) else { return Speaks::Unknown };
-        let named = match &statement.body {
-            Body::Delegation(said) => Some(said),
-            _ => None,
-        };
         let place = (statement.kind(), statement.day, statement.slot);
-        self.may_say(home, statement.node, place, names_nodes(&statement.body), named)
+        self.may_say(home, statement.node, place, names_nodes(&statement.body))
     }
 
-    fn may_say(
-        &self,
-        home: HomeNo,
-        node: NodeNumber,
-        (kind, day, slot): (Kind, Day, u8),
-        about_nodes: bool,
-        named: Option<&Delegation>,
-    ) -> Speaks {
-        let may_name =
-            |said| self.voices.get(&home).map_or(node == FIRST, |voices: &Voices| voices.may_name(node, said));
-        if named.is_some_and(|said| !may_name(said)) {
-            return if node == FIRST { Speaks::Outside } else { Speaks::Unknown };
-        }
+    fn may_say(&self, home: HomeNo, node: NodeNumber, (kind, day, slot): (Kind, Day, u8), about_nodes: bool) -> Speaks {
         if node == FIRST {
-            let key = self.geneses.get(&home).and_then(Genesis::key);
-            return key.map_or(Speaks::Unknown, |key| Speaks::Key(key.to_bytes()));
+            return self.keys.get(&home).map_or(Speaks::Unknown, |key| Speaks::Key(*key));
         }
         let Some(voice) = self.voice(home, node) else { return Speaks::Unknown };
         // What a caught node said of others stays: else it would depend on who was heard first whether it was taken back.
@@ -157,11 +140,11 @@ impl Evidence {
     /// A node has filled a slot twice. While it speaks for its home, the home counts for nothing; once it was taken back, only
     /// what it said does not.
     pub(super) fn catch(&mut self, sequence: Sequence, id: StatementId, node: NodeNumber) {
-        self.conflicts.insert(sequence, id);
+        self.conflicts.insert((sequence, node), id);
         super::count_up(&mut self.caught, (sequence.home, node));
         // Of two words on who speaks neither holds: which came first is chance.
-        if self.is_about_nodes(&sequence) || sequence.kind == Kind::Delegation {
-            self.make_proof(sequence);
+        if self.is_about_nodes(&sequence, node) || sequence.kind == Kind::Delegation {
+            self.make_proof(sequence, node);
         }
         if self.settled {
             self.settle(sequence.home);
@@ -195,9 +178,10 @@ impl Evidence {
             if now.is_some_and(|voices| before != *voices.all()) {
                 self.revoiced.insert(home);
             }
-            let again = gone.iter().any(|(sequence, _)| self.is_about_nodes(sequence));
-            gone.into_iter().for_each(|(sequence, may)| self.silence(sequence, may));
-            if !again {
+            let again = gone.iter().any(|(sequence, node, _)| self.is_about_nodes(sequence, *node));
+            gone.into_iter().for_each(|(sequence, node, may)| self.silence(sequence, node, may));
+            let passed_on = self.pass_on(home);
+            if !again && !passed_on {
                 break;
             }
         }
@@ -216,57 +200,43 @@ impl Evidence {
     }
 
     /// What further nodes of a home said and may not have said, by all that is known now.
-    fn unspoken(&self, home: HomeNo, rekeyed: impl Fn(&NodeNumber) -> bool) -> Vec<(Sequence, Speaks)> {
+    fn unspoken(&self, home: HomeNo, rekeyed: impl Fn(&NodeNumber) -> bool) -> Vec<(Sequence, NodeNumber, Speaks)> {
         let all = self.said_by.range((home, NodeNumber(0))..=(home, NodeNumber(u8::MAX)));
         let gone = all.flat_map(|((_, node), said)| {
             let other_key = rekeyed(node);
             said.iter().filter_map(move |s| {
-                let named = self.voices.get(&home).filter(|_| s.kind == Kind::Delegation);
-                let named = named.and_then(|voices| voices.grant_at(*node, (s.day, s.slot)));
-                let may = self.may_say(home, *node, (s.kind, s.day, s.slot), self.is_about_nodes(s), named.as_ref());
-                let proof = self.stated.get(s).is_some_and(|stated| matches!(stated.content, Content::Proof(_)));
+                let about_nodes = self.is_about_nodes(s, *node);
+                let may = self.may_say(home, *node, (s.kind, s.day, s.slot), about_nodes);
+                let proof = self.word_at(s, *node) == Some(Word::Proof);
                 match may {
                     Speaks::Key(_) if !other_key => None,
                     Speaks::Silent if proof && !self.is_over(home, *node, s.day) => None,
-                    Speaks::Key(_) => Some((*s, Speaks::Unknown)),
-                    may => Some((*s, may)),
+                    Speaks::Key(_) => Some((*s, *node, Speaks::Unknown)),
+                    may => Some((*s, *node, may)),
                 }
             })
         });
         gone.collect()
     }
 
-    fn is_about_nodes(&self, sequence: &Sequence) -> bool {
-        match self.stated.get(sequence).map(|stated| stated.content) {
-            Some(Content::Delegation(_)) => true,
-            Some(Content::Retraction(_, target)) => target.kind == Kind::Delegation,
-            _ => false,
-        }
+    pub(super) fn is_about_nodes(&self, sequence: &Sequence, node: NodeNumber) -> bool {
+        self.word_at(sequence, node).is_some_and(Word::names_nodes)
     }
 
     /// What its node may not say goes. The proof that a node which may speak for its days has two tongues stays, and says
     /// nothing any more.
-    fn silence(&mut self, sequence: Sequence, may: Speaks) {
+    fn silence(&mut self, sequence: Sequence, node: NodeNumber, may: Speaks) {
         self.shaken = true;
-        let Some(node) = self.stated.get(&sequence).map(|stated| stated.content.node()) else { return };
         let in_time = !self.is_over(sequence.home, node, sequence.day);
-        if self.conflicts.contains_key(&sequence) && may == Speaks::Silent && in_time {
-            return self.make_proof(sequence);
+        if self.conflicts.contains_key(&(sequence, node)) && may == Speaks::Silent && in_time {
+            return self.make_proof(sequence, node);
         }
-        if let Some(second) = self.conflicts.remove(&sequence) {
+        if let Some(second) = self.conflicts.remove(&(sequence, node)) {
             super::count_down(&mut self.caught, &(sequence.home, node));
             self.given_up.push(second);
         }
-        let gone = self.remove(sequence);
+        let gone = self.remove_of(sequence, node);
         self.given_up.extend(gone);
-    }
-
-    fn make_proof(&mut self, sequence: Sequence) {
-        let Some(content) = self.stated.get(&sequence).map(|stated| stated.content) else { return };
-        self.forget(sequence, content);
-        if let Some(stated) = self.stated.get_mut(&sequence) {
-            stated.content = Content::Proof(content.node());
-        }
     }
 
     pub(super) fn list(&mut self, sequence: Sequence, node: NodeNumber) {

@@ -95,7 +95,6 @@ proptest! {
 
     /// A hundred hostile homes, each in ten orders.
     #[test]
-    #[ignore = "does not hold: who first hears that a slot was given away never sees that it was used twice (design/speech.md)"]
     fn honest_nodes_end_equal_whatever_a_home_says(
         all in vec(statements(), 1..40),
         orders in vec(vec(any::<u32>(), 1..40), 9),
@@ -191,4 +190,52 @@ fn a_street_of_homes_of_one_to_three_nodes_ends_equal_after_a_day_apart() {
         assert_eq!((claims.len(), homes.len()), (2, 2), "a home's nodes are one home: {claims:?}");
     }
     assert_eq!(street.faults, 0);
+}
+
+/// In every order: nobody is believed of a home whose node said two things in one slot.
+fn nobody_believes(all: &[Sealed]) {
+    for first in 0..all.len() {
+        for backwards in [false, true] {
+            let mut order: Vec<&Sealed> = all.iter().cycle().skip(first).take(all.len()).collect();
+            if backwards {
+                order.reverse();
+            }
+            let mut world = deliver(&order);
+            let seen = view(&mut world);
+            assert_eq!(seen.alarms, ["neighbour_equivocates"], "from {first}, backwards: {backwards}");
+            assert!(seen.assessments.iter().all(|assessment| assessment.claims.is_empty()));
+            assert_eq!(view(&mut world.restarted()).assessments, seen.assessments, "after a restart");
+        }
+    }
+}
+
+#[test]
+fn two_tongues_in_a_slot_that_was_given_away_are_a_proof_whatever_came_first() {
+    let says = |node, digits| {
+        let body = Body::Report { number: number(SPAMMER + digits), category: Category::Scam, basis: Basis::Told };
+        signed_by(1, node, TODAY - 1, 18, body)
+    };
+    nobody_believes(&[names(1, 0, (TODAY - 2, 0), 1, (512, 1_024)), says(1, 0), says(0, 1), says(0, 2)]);
+}
+
+#[test]
+fn a_delegation_that_was_said_again_still_proves_two_tongues() {
+    let said = (TODAY - 3, 3);
+    nobody_believes(&[
+        names(1, 0, said, 1, (512, 1_024)),
+        names(1, 0, (TODAY - 3, 4), 1, (512, 1_024)),
+        names(1, 0, said, 2, (0, 512)),
+        scam(1, 0, TODAY - 3, 0),
+    ]);
+}
+
+#[test]
+fn whether_delegations_prove_two_tongues_does_not_depend_on_what_their_signer_has() {
+    nobody_believes(&[
+        names(1, 0, (TODAY - 4, 0), 2, (0, 1_024)),
+        names(1, 0, (TODAY - 3, 0), 2, (256, 1_024)),
+        names(1, 2, (TODAY - 2, 6), 1, (0, 512)),
+        names(1, 2, (TODAY - 2, 6), 3, (0, 256)),
+        scam(1, 0, TODAY - 1, 0),
+    ]);
 }
