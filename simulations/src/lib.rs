@@ -13,11 +13,14 @@
 
 mod carrying;
 pub mod checks;
+pub mod compare;
 pub mod dice;
 mod disk;
+pub mod gossip;
 mod house;
 mod links;
 pub mod outcome;
+pub mod report;
 pub mod scenario;
 mod steps;
 mod streets;

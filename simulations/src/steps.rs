@@ -82,6 +82,7 @@ impl World {
                 for home in &side {
                     others.iter().for_each(|other| self.cut(*home, *other));
                 }
+                self.sides = side.iter().map(|home| (*home, cut + 1)).collect();
                 self.cuts.insert(cut, side);
             }
             Step::Heal(cut) => {

@@ -79,6 +79,8 @@ pub struct World {
     acquaintances: Vec<BTreeSet<usize>>,
     /// The homes on one side of each cut that is in force.
     pub(crate) cuts: BTreeMap<usize, BTreeSet<usize>>,
+    /// On which side of the last cut each home was; not in it: on the larger.
+    pub(crate) sides: BTreeMap<usize, usize>,
     mesh: Vec<BTreeSet<usize>>,
     seen: Vec<BTreeMap<StatementId, u64>>,
     queue: BTreeMap<(u64, u64), Happening>,
@@ -112,6 +114,7 @@ impl World {
             spreads: BTreeMap::new(),
             acquaintances,
             cuts: BTreeMap::new(),
+            sides: BTreeMap::new(),
             mesh: vec![BTreeSet::new(); homes],
             seen: vec![BTreeMap::new(); homes],
             queue: BTreeMap::new(),
