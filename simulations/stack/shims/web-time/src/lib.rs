@@ -1,0 +1,7 @@
+//! Moments by the clock of the runtime. The day of the calendar is the machine's: nothing that is played depends on it.
+
+#![forbid(unsafe_code)]
+
+pub use std::time::{Duration, SystemTime, SystemTimeError, UNIX_EPOCH};
+
+pub use tokio::time::Instant;
