@@ -115,6 +115,10 @@ pub enum Reason {
     HotRange(Option<String>),
     /// Somebody of the address book.
     Person(String),
+    /// Quiet hours, in which only known callers ring.
+    QuietHours,
+    /// Turned away in quiet hours a moment ago, and calls again.
+    CallsAgain,
 }
 
 impl Reason {
@@ -140,6 +144,8 @@ impl Reason {
             Self::Listed { .. } => "listed",
             Self::HotRange(_) => "hot_range",
             Self::Person(_) => "person",
+            Self::QuietHours => "quiet_hours",
+            Self::CallsAgain => "calls_again",
         }
     }
 
@@ -190,6 +196,10 @@ impl Reason {
             }
             Self::Listed { list, more, category, count } => listed(list, *more, *category, *count),
             Self::Person(name) => format!("{name} is in your address book."),
+            Self::QuietHours => {
+                "It is quiet: only callers you know ring now, and whoever calls again within a quarter of an hour.".into()
+            }
+            Self::CallsAgain => "It is quiet, but the caller tries again.".into(),
             Self::HotRange(None) => {
                 "Numbers that differ only in their last digits were reported these days through more than one of your neighbours, so the call rings, marked.".into()
             }

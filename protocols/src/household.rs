@@ -27,11 +27,13 @@ pub enum Channel {
     Keys = 4,
     /// What the home says to its neighbourhood.
     Speech = 5,
+    /// What a member is, and what needs attention there.
+    About = 6,
 }
 
 impl Channel {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Roster, Self::Documents, Self::Facts, Self::Keys, Self::Speech];
+    pub const ALL: [Self; 6] = [Self::Roster, Self::Documents, Self::Facts, Self::Keys, Self::Speech, Self::About];
 
     /// The channel that a first byte names.
     #[must_use]

@@ -124,6 +124,8 @@ pub enum BlockedBy {
     Own,
     /// The neighbours' reports.
     Neighbours,
+    /// The hour: nobody says anything against the caller.
+    QuietHours,
 }
 
 /// What the gateway shall do with a ringing call.

@@ -18,7 +18,7 @@ use crate::{
 
 pub use shared::{
     Account, Accounts, Acknowledged, Acknowledgements, MAX_ACCOUNTS, MAX_ACKNOWLEDGED, MAX_ALARM_KEY_CHARS,
-    MAX_HASH_CHARS, MAX_PEOPLE, MAX_RULES, Minute, NodeNote, NodeNotes, People, Rules, person_name,
+    MAX_HASH_CHARS, MAX_PEOPLE, MAX_RULES, Minute, NodeNote, NodeNotes, People, Rules, account_named, person_name,
 };
 
 /// Which document.
@@ -35,7 +35,7 @@ pub enum DocumentId {
     Index = 4,
     /// The address book.
     People = 5,
-    /// Which alarms are told.
+    /// Which alarms are told, and quiet hours.
     Rules = 6,
     /// Which alarms somebody has seen.
     Acknowledgements = 7,
@@ -305,6 +305,9 @@ pub struct Wishes {
     pub acknowledged: Acknowledgements,
     /// The accounts of the page.
     pub accounts: Accounts,
+    /// Accounts that were made or changed on two nodes while they were apart. The lesser role holds, until a person
+    /// chooses.
+    pub doubled: BTreeSet<String>,
     /// What people noted about their nodes.
     pub nodes: NodeNotes,
     /// In which generation documents are, by the index; one that is not named is in its first.

@@ -62,15 +62,20 @@ async function look(page, name) {
   lookedMs += Date.now() - began;
 }
 
+/** The same person everywhere, who claims a node or signs in. */
+async function signIn(page) {
+  await page.locator("input[name=name]").fill("Robin");
+  await page.locator("input[name=password]").fill("three calm meerkats");
+  await click(page.locator("button[type=submit]"));
+}
+
 /** A person at the page of a fresh node, on the page about the household. */
 async function person(browser, url, token) {
   const page = await (await browser.newContext()).newPage();
   page.setDefaultTimeout(30_000);
   page.on("pageerror", (error) => report.errors.push(`page: ${error.message}`));
   await page.goto(`${url}/#claim=${encodeURIComponent(token)}`);
-  await page.locator("input[name=name]").fill("Robin");
-  await page.locator("input[name=password]").fill("three calm meerkats");
-  await click(page.locator("button[type=submit]"));
+  await signIn(page);
   await page.getByRole("heading", { level: 1, name: "Home" }).waitFor();
   await page.evaluate(AXE);
   await click(page.getByRole("navigation").getByRole("link", { name: "Household" }));
@@ -100,6 +105,9 @@ async function enrol(host, guest) {
   await look(guest, "compare-guest");
   await click(wanted.getByRole("button", { name: "The same on both" }));
   await click(asked.getByRole("button", { name: "The same on both" }));
+  // It has the accounts of the household now.
+  await guest.getByRole("heading", { level: 1, name: "Sign in" }).waitFor({ timeout: 60_000 });
+  await signIn(guest);
   for (const page of [host, guest]) {
     const other = page.getByRole("row").filter({ hasText: page === host ? "garage" : "Add and remove nodes" });
     await other.getByText("There", { exact: true }).waitFor({ timeout: 60_000 });

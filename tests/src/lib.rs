@@ -5,12 +5,14 @@
 //! was missing and what was seen instead.
 
 pub mod bare;
+pub mod browser;
 pub mod caller;
 pub mod daemon;
 pub mod evening;
 pub mod internet;
 pub mod members;
 pub mod namespace;
+pub mod pair;
 pub mod seed;
 pub mod sip;
 pub mod wait;

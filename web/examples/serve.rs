@@ -47,7 +47,7 @@ async fn main() -> Result<(), Failure> {
     let (commands, _orders) = mpsc::channel(16);
     let (writes, writing) = mpsc::channel(16);
     tokio::spawn(keep(Arc::clone(&store), writing));
-    let access = Access::new(writes, Arc::clone(&clock));
+    let access = Access::new(writes, Arc::clone(&clock), snapshot.clone());
     access.restore_from(&store.reader())?;
     let events = EventLog::new(0, Arc::clone(&clock), snapshot.clone());
     let machine = Arc::new(Machine::default());
@@ -127,5 +127,6 @@ fn snapshot() -> Snapshot {
         waiting: 0,
         threads: Arc::new(vec![]),
         counts: Counts::default(),
+        quiet: meerkat_core::QuietState::default(),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
 use meerkat_core::{
-    Command, EnrolCommand, EnrolState, FactsState, GuestState, HouseholdInvite as Open, MemberState, Reply, Snapshot,
+    Command, EnrolCommand, EnrolState, FactsState, GuestState, HouseholdInvite as Open, Reply, Snapshot,
 };
 use meerkat_protocols::{
     enrolment::Digits,
@@ -21,31 +21,9 @@ use crate::{
     Wiring,
     extract::{At, Body},
     meeting::{qr_svg, seconds_left},
+    members::{HouseholdMember, view_member},
     problem::Problem,
-    words::peer_id,
 };
-
-/// A node of this home.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct HouseholdMember {
-    number: u8,
-    name: String,
-    /// `admin` or `member`: whether it may add and remove others.
-    role: String,
-    peer: String,
-    /// When it was added, in Unix seconds; null if the clock was not set.
-    since: Option<i64>,
-    /// Whether it is this node.
-    own: bool,
-    /// Whether it is connected.
-    online: bool,
-    /// Whether it is connected and knows the same members.
-    in_step: bool,
-    /// Whether two copies of its data folder run.
-    copied: bool,
-    /// Whether it was removed.
-    removed: bool,
-}
 
 /// The household as this node knows it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -206,21 +184,6 @@ pub(crate) fn household_routes() -> OpenApiRouter<Wiring> {
         .routes(routes!(leave_household))
 }
 
-fn view_member(member: &MemberState) -> HouseholdMember {
-    HouseholdMember {
-        number: member.number.0,
-        name: member.name.clone(),
-        role: member.role.word().to_owned(),
-        peer: peer_id(member.peer),
-        since: member.since,
-        own: member.own,
-        online: member.online || member.own,
-        in_step: member.in_step || member.own,
-        copied: member.twin,
-        removed: member.removed,
-    }
-}
-
 fn facts_progress(of: FactsState) -> FactsProgress {
     let FactsState { to_come, per_second, held, damaged } = of;
     FactsProgress { held, to_come, per_second, damaged }
@@ -231,7 +194,7 @@ fn view_household(snapshot: &Snapshot) -> Household {
     let own = household.members.iter().find(|member| member.own && !member.removed);
     let alone = household.members.is_empty() && snapshot.node == NodeNumber(0);
     Household {
-        members: household.members.iter().map(view_member).collect(),
+        members: household.members.iter().map(|member| view_member(&snapshot.shared, member)).collect(),
         admin: own.map_or(alone, |own| own.role == Role::Admin),
         expelled: household.expelled,
         facts: facts_progress(snapshot.facts),
@@ -450,7 +413,8 @@ async fn rekey_household(State(wiring): State<Wiring>) -> Result<Body<Household>
     change(&wiring, Change::Rekey).await
 }
 
-/// Takes this node out of its household: it starts anew as a home of its own. An admin removes it there.
+/// Takes this node out of its household: it starts anew as a home of its own. The others see that it left, if one of them
+/// is connected; if none is, an admin removes it there.
 #[utoipa::path(post, path = "/api/v1/household/leave", tag = "household", responses(
     (status = 202, description = "It starts anew in a moment."),
     (status = 409, description = "`alone`, `last_admin`", body = Problem, content_type = "application/problem+json"),

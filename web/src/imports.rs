@@ -263,10 +263,7 @@ async fn imports(State(wiring): State<Wiring>) -> Body<ImportPage> {
     (status = 507, description = "`not_saved_yet`", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn undo(State(wiring): State<Wiring>, At(id): At<u32>) -> Result<StatusCode, Problem> {
-    match wiring.command(Command::UndoImport(ImportId(id))).await? {
-        Reply::Saved => Ok(StatusCode::NO_CONTENT),
-        other => Err(wiring.unexpected(&other)),
-    }
+    wiring.done(Command::UndoImport(ImportId(id)), &Reply::Saved).await
 }
 
 /// Begins an import. Its pieces follow in order, then its end.

@@ -24,6 +24,7 @@ mod lists;
 mod locked;
 mod lookup;
 mod meeting;
+mod members;
 mod mesh;
 mod messages;
 mod neighbourhood;
@@ -44,7 +45,7 @@ mod tests;
 mod wiring;
 mod words;
 
-pub use access::{Access, AccessOrder, AccessRecord, ClaimToken, REQUESTS_PER_MINUTE, Role};
+pub use access::{Access, AccessOrder, AccessRecord, ClaimToken, REQUESTS_PER_MINUTE, Role, former_accounts};
 pub use events::EventLog;
 pub use locked::{Locked, NotUnlocked, UnlockTry, Waiting, locked_local_router, locked_router};
 pub use openapi::openapi_document;

@@ -98,8 +98,5 @@ async fn remove_entry(State(wiring): State<Wiring>, At(text): At<String>) -> Res
     if !lists.contains_key(&subject) {
         return Err(Problem::not_found("That is on no list."));
     }
-    match wiring.command(Command::Edit(Edit::RemoveEntry(subject))).await? {
-        Reply::Saved => Ok(StatusCode::NO_CONTENT),
-        other => Err(wiring.unexpected(&other)),
-    }
+    wiring.done(Command::Edit(Edit::RemoveEntry(subject)), &Reply::Saved).await
 }

@@ -308,10 +308,7 @@ async fn invite(
 ))]
 async fn revoke(State(wiring): State<Wiring>, At(id): At<String>) -> Result<StatusCode, Problem> {
     let id = id.parse().map_err(|_| Problem::from(meerkat_core::Refusal::NoSuchInvite))?;
-    match wiring.command(Command::RevokeInvite(id)).await? {
-        Reply::Saved => Ok(StatusCode::NO_CONTENT),
-        other => Err(wiring.unexpected(&other)),
-    }
+    wiring.done(Command::RevokeInvite(id), &Reply::Saved).await
 }
 
 /// How far the joins of this node are.

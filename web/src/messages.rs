@@ -328,10 +328,7 @@ async fn undo_message(
     let id = id.parse().map_err(|e: meerkat_protocols::letter::NotALetterId| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not_a_message", sentence(&e.to_string())).field("id")
     })?;
-    match wiring.command(Command::UndoLetter { to, id }).await? {
-        Reply::Undone => Ok(StatusCode::NO_CONTENT),
-        other => Err(wiring.unexpected(&other)),
-    }
+    wiring.done(Command::UndoLetter { to, id }, &Reply::Undone).await
 }
 
 /// Says that the messages of a home were read, up to one.
@@ -348,10 +345,7 @@ async fn read_messages(
     Body(body): Body<ReadBody>,
 ) -> Result<StatusCode, Problem> {
     let from = home(&text)?;
-    match wiring.command(Command::LettersRead { from, up_to: LetterNo(body.up_to) }).await? {
-        Reply::Read => Ok(StatusCode::NO_CONTENT),
-        other => Err(wiring.unexpected(&other)),
-    }
+    wiring.done(Command::LettersRead { from, up_to: LetterNo(body.up_to) }, &Reply::Read).await
 }
 
 /// Deletes all messages exchanged with a home, here. What has not left does not go; what the neighbour has, it keeps.
@@ -364,8 +358,5 @@ async fn read_messages(
     (status = 507, description = "`not_saved_yet`", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn forget_messages(State(wiring): State<Wiring>, At(text): At<String>) -> Result<StatusCode, Problem> {
-    match wiring.command(Command::ForgetLetters(home(&text)?)).await? {
-        Reply::Undone => Ok(StatusCode::NO_CONTENT),
-        other => Err(wiring.unexpected(&other)),
-    }
+    wiring.done(Command::ForgetLetters(home(&text)?), &Reply::Undone).await
 }

@@ -81,6 +81,8 @@ pub(crate) enum NumberKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Verdicts {
     pub(crate) verdict: Verdict,
+    /// Whether it is quiet, so that a call would not ring now whatever the verdict.
+    pub(crate) quiet: bool,
     /// 0 to 100, two decimals.
     pub(crate) risk: f64,
     /// The deciding reason first.
@@ -322,6 +324,7 @@ pub(crate) async fn number_page(wiring: &Wiring, text: String) -> Result<NumberP
         reports: reports_view(&assessment, &snapshot),
         assessment: Verdicts {
             verdict: assessment.verdict.into(),
+            quiet: assessment.quiet,
             risk: assessment.risk.percent(),
             reasons: assessment.reasons.iter().map(Reason::from).collect(),
             evidence: assessment.evidence,

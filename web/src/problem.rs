@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use meerkat_core::{EnrolRefusal, Refusal};
+use meerkat_core::{AccountRefusal, EnrolRefusal, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -133,6 +133,9 @@ impl From<Refusal> for Problem {
             }
             Refusal::Enrolment(EnrolRefusal::NoSuchDigits) => (StatusCode::NOT_FOUND, Some("digits")),
             Refusal::Enrolment(_) => (StatusCode::CONFLICT, None),
+            Refusal::Account(AccountRefusal::Unknown) => (StatusCode::NOT_FOUND, None),
+            Refusal::Account(AccountRefusal::Taken) => (StatusCode::CONFLICT, Some("name")),
+            Refusal::Account(_) => (StatusCode::CONFLICT, None),
             Refusal::NothingToRetract
             | Refusal::NotVouched
             | Refusal::NoSuchImport
@@ -229,6 +232,8 @@ mod tests {
             (Refusal::NameTaken, 409),
             (Refusal::ImportsFull("full".into()), 409),
             (Refusal::NoSuchImport, 404),
+            (Refusal::Account(AccountRefusal::LastAdmin), 409),
+            (Refusal::Account(AccountRefusal::Unknown), 404),
             (Refusal::Enrolment(EnrolRefusal::NotAdmin), 409),
             (Refusal::Enrolment(EnrolRefusal::OwnInvite), 422),
             (Refusal::Enrolment(EnrolRefusal::NoSuchDigits), 404),

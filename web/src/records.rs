@@ -123,10 +123,7 @@ async fn erase(State(wiring): State<Wiring>, At(text): At<String>) -> Result<Bod
 }
 
 async fn expect_saved(wiring: &Wiring, command: Command) -> Result<(), Problem> {
-    match wiring.command(command).await? {
-        Reply::Saved => Ok(()),
-        other => Err(wiring.unexpected(&other)),
-    }
+    wiring.done(command, &Reply::Saved).await.map(drop)
 }
 
 /// What cannot be taken back, said honestly.

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     Wiring,
-    access::{Door, Gate, claim_by_socket, enter, hosts, key_routes, session_routes},
+    access::{Door, Gate, account_routes, claim_by_socket, enter, hosts, key_routes, session_routes},
     assets, audit, backups, calls, events,
     extract::MAX_BODY_BYTES,
     household, imports, keeping, lists, lookup, meeting, mesh, messages, neighbourhood, numbers, openapi_document,
@@ -59,6 +59,7 @@ fn operations() -> OpenApiRouter<Wiring> {
         .merge(meeting::meeting_routes())
         .merge(neighbourhood::neighbourhood_routes())
         .merge(household::household_routes())
+        .merge(account_routes())
         .merge(key_routes())
         .merge(keeping::keeping_routes())
         .merge(audit::audit_routes())

@@ -54,7 +54,7 @@ pub(crate) fn alarm_views(snapshot: &Snapshot) -> Vec<AlarmView> {
             since: *since,
             key: alarm.shared_key(snapshot.node),
             seen: seen.map(|seen| SeenView { by: seen.by.clone(), at: seen.at }),
-            told: shared.rules.tells(alarm.code(), None),
+            told: shared.rules.tells(alarm.code()),
         }
     };
     snapshot.alarms.iter().map(view).collect()
@@ -95,17 +95,40 @@ pub(crate) struct PersonBody {
     name: String,
 }
 
-/// Which alarms are told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// Which alarms are told, and quiet hours.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct RulesView {
+pub(crate) struct RulesBody {
     /// By the code of the alarm; what is not named is told.
     tell: BTreeMap<String, bool>,
-    /// When nothing is told; null if never.
+    /// When only callers that are known ring; null if never.
     quiet: Option<QuietView>,
 }
 
-/// Hours in which no alarm is told.
+/// The same, with how things are on this node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct RulesView {
+    /// By the code of the alarm; what is not named is told.
+    tell: BTreeMap<String, bool>,
+    /// When only callers that are known ring; null if never.
+    quiet: Option<QuietView>,
+    /// By the clock of which time zone; null if this node knows none, so that it keeps no quiet hours.
+    zone: Option<String>,
+    /// Whether it is quiet now.
+    quiet_now: bool,
+    /// All kinds of alarm, with what they are about.
+    kinds: Vec<AlarmKind>,
+}
+
+/// A kind of alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct AlarmKind {
+    code: String,
+    /// What it is about, in a few words.
+    title: String,
+}
+
+/// Hours in which only callers that are known ring.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QuietView {
@@ -127,10 +150,7 @@ pub(crate) fn shared_routes() -> OpenApiRouter<Wiring> {
 }
 
 async fn save(wiring: &Wiring, command: Command) -> Result<StatusCode, Problem> {
-    match wiring.command(command).await? {
-        Reply::Saved => Ok(StatusCode::NO_CONTENT),
-        other => Err(wiring.unexpected(&other)),
-    }
+    wiring.done(command, &Reply::Saved).await
 }
 
 /// The address book: who is in it always rings.
@@ -186,22 +206,29 @@ async fn remove_person(State(wiring): State<Wiring>, At(text): At<String>) -> Re
     save(&wiring, Command::Edit(Edit::RemovePerson(number))).await
 }
 
-/// Which alarms are told, on every node of the household.
+/// Which alarms are told, and quiet hours, on every node of the household.
 #[utoipa::path(get, path = "/api/v1/rules", tag = "system", responses((status = 200, body = RulesView)))]
 async fn rules(State(wiring): State<Wiring>) -> Body<RulesView> {
-    let rules = Arc::clone(&wiring.snapshot.borrow().shared.rules);
-    let quiet = rules.quiet.map(|(from, to)| QuietView { from: from.to_string(), to: to.to_string() });
-    Body(RulesView { tell: rules.tell.clone(), quiet })
+    let snapshot = Arc::clone(&wiring.snapshot.borrow());
+    let rules = &snapshot.shared.rules;
+    let kind = |(code, title): &(&str, &str)| AlarmKind { code: (*code).to_owned(), title: (*title).to_owned() };
+    Body(RulesView {
+        tell: rules.tell.clone(),
+        quiet: rules.quiet.map(|(from, to)| QuietView { from: from.to_string(), to: to.to_string() }),
+        zone: snapshot.quiet.zone.clone(),
+        quiet_now: snapshot.quiet.now,
+        kinds: Alarm::KINDS.iter().map(kind).collect(),
+    })
 }
 
-/// Sets which alarms are told, all rules at once.
-#[utoipa::path(put, path = "/api/v1/rules", tag = "system", request_body = RulesView, responses(
+/// Sets which alarms are told and when it is quiet, all at once.
+#[utoipa::path(put, path = "/api/v1/rules", tag = "system", request_body = RulesBody, responses(
     (status = 204, description = "Saved."),
     (status = 422, description = "`invalid`", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "`busy`", body = Problem, content_type = "application/problem+json"),
     (status = 507, description = "`not_saved_yet`", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn set_rules(State(wiring): State<Wiring>, Body(body): Body<RulesView>) -> Result<StatusCode, Problem> {
+async fn set_rules(State(wiring): State<Wiring>, Body(body): Body<RulesBody>) -> Result<StatusCode, Problem> {
     let hour = |text: &str| {
         Minute::from_text(text).ok_or_else(|| Problem::invalid("quiet", "An hour is written `22:00`.".to_owned()))
     };

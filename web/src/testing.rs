@@ -89,6 +89,7 @@ pub(crate) fn snapshot() -> Snapshot {
         waiting: 0,
         threads: Arc::new(vec![]),
         counts: Counts::default(),
+        quiet: meerkat_core::QuietState::default(),
     }
 }
 
@@ -181,7 +182,7 @@ impl Site {
             requests_per_minute: crate::REQUESTS_PER_MINUTE,
             ..Machine::default()
         };
-        let access = Access::new(writes, Arc::clone(&clock));
+        let access = Access::new(writes, Arc::clone(&clock), snapshot.clone());
         tokio::spawn(keep(Arc::clone(&store), writing));
         tokio::spawn(answer(orders, snapshot_in.clone(), events.clone(), Arc::clone(&store)));
         let wiring = Wiring { commands, snapshot, reader, access, events, machine: Arc::new(machine), clock, keeper };
@@ -456,6 +457,7 @@ fn assessment(caller: Caller) -> Assessment {
         caller,
         verdict: Verdict::Allow,
         reasons: vec![Reason::NothingKnown],
+        quiet: false,
         risk: Hundredths(1_234),
         reputation: Hundredths::HALF,
         confirmations: 0,
@@ -477,13 +479,10 @@ fn change(now: &mut Snapshot, edit: Edit) {
         Edit::SetSettings(settings) => now.settings = settings,
         Edit::SetPerson(number, name) => drop(Arc::make_mut(&mut now.shared.people).insert(number, name)),
         Edit::RemovePerson(number) => drop(Arc::make_mut(&mut now.shared.people).remove(&number)),
+        Edit::SetAccount(name, account) => drop(Arc::make_mut(&mut now.shared.accounts).insert(name, account)),
+        Edit::RemoveAccount(name) => drop(Arc::make_mut(&mut now.shared.accounts).remove(&name)),
         Edit::SetRules(rules) => now.shared.rules = Arc::new(rules),
         Edit::Acknowledge(key, seen) => drop(Arc::make_mut(&mut now.shared.acknowledged).insert(key, seen)),
-        Edit::NameNeighbour(..)
-        | Edit::ForgetNeighbour(_)
-        | Edit::ErasePerson(_)
-        | Edit::SetAccount(..)
-        | Edit::RemoveAccount(_)
-        | Edit::NoteNode(..) => {}
+        Edit::NameNeighbour(..) | Edit::ForgetNeighbour(_) | Edit::ErasePerson(_) | Edit::NoteNode(..) => {}
     }
 }

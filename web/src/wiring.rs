@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use meerkat_core::{Command, Refusal, Reply, Snapshot};
 use meerkat_protocols::time::Now;
 use meerkat_store::{Keeper, Reader};
@@ -126,6 +127,14 @@ impl Wiring {
             TrySendError::Closed(_) => Problem::unavailable(),
         })?;
         answered.await.map_err(|_| Problem::unavailable())?.map_err(Problem::from)
+    }
+
+    /// Asks the engine for what has no answer but that it is done: `expected`.
+    pub(crate) async fn done(&self, command: Command, expected: &Reply) -> Result<StatusCode, Problem> {
+        match self.command(command).await? {
+            reply if reply == *expected => Ok(StatusCode::NO_CONTENT),
+            other => Err(self.unexpected(&other)),
+        }
     }
 
     /// The engine answered something else than what was asked.

@@ -66,6 +66,11 @@ impl Content {
                 let ObjId::Id(counter, actor, _) = item.id() else { continue };
                 let place = (field, item.key.to_string());
                 let mut value = value.to_string();
+                if *name == schema::ROLE && item.conflict {
+                    let all = doc.get_all(&object, item.key.as_ref()).unwrap_or_default();
+                    let held = reading::settled_role(all.iter().filter_map(|(value, _)| value.as_str()));
+                    value = held.unwrap_or(schema::REMOVED).to_owned();
+                }
                 if *name == schema::STANDING && item.conflict && is_disputed(doc, &object, &item.key) {
                     value = "allow".into();
                     content.disputed.insert(item.key.to_string());

@@ -165,7 +165,10 @@ impl Shelf {
 
     pub(crate) fn set_account(&mut self, name: &str, account: &Account) -> Result<Edited, Refused> {
         let fits = !name.is_empty() && person_name(name) == name && person_name(&account.role) == account.role;
-        if !fits || account.role.is_empty() || account.hash.chars().count() > MAX_HASH_CHARS {
+        if !fits
+            || ["", schema::REMOVED].contains(&account.role.as_str())
+            || account.hash.chars().count() > MAX_HASH_CHARS
+        {
             return Err(Refused::Unusable("it is empty, too long, or has characters that do not show"));
         }
         let accounts = &self.wishes.accounts;
@@ -174,13 +177,15 @@ impl Shelf {
         }
         let values = [(schema::ROLE, name, account.role.as_str()), (schema::HASH, name, &account.hash)];
         let edited = self.write(DocumentId::Accounts, &values)?;
-        self.wishes.accounts.insert(name.to_owned(), account.clone());
+        self.read(DocumentId::Accounts);
         Ok(edited)
     }
 
     pub(crate) fn remove_account(&mut self, name: &str) -> Result<Edited, Refused> {
-        let edited = self.write(DocumentId::Accounts, &[(schema::ROLE, name, ""), (schema::HASH, name, "")])?;
-        self.wishes.accounts.remove(name);
+        let gone = [(schema::ROLE, name, schema::REMOVED), (schema::HASH, name, "")];
+        let known = self.wishes.accounts.contains_key(name);
+        let edited = self.write(DocumentId::Accounts, if known { &gone } else { &[] })?;
+        self.read(DocumentId::Accounts);
         Ok(edited)
     }
 

@@ -46,7 +46,7 @@ pub(crate) fn read(doc: &Automerge, founder: &ActorId, id: DocumentId, wishes: &
             wishes.acknowledged =
                 reader.map(schema::ACKNOWLEDGED, |key, text| Some((alarm_key(key)?, Acknowledged::from_text(text)?)));
         }
-        DocumentId::Accounts => wishes.accounts = reader.accounts(),
+        DocumentId::Accounts => (wishes.accounts, wishes.doubled) = reader.accounts(),
         DocumentId::Nodes => wishes.nodes = reader.nodes(),
     }
     reader.oddities
@@ -61,6 +61,14 @@ pub(crate) fn disputed<'a>(words: impl Iterator<Item = &'a str>) -> bool {
         block |= word == Standing::Block.word();
     }
     allow && block
+}
+
+/// Which of the roles holds that stand beside each other for an account; none, if one node removed it: what nodes that
+/// were apart disagree about must not let anybody do more.
+pub(crate) fn settled_role<'a>(words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let rank = |word: &&str| Account::ROLES.iter().position(|role| role == word).map_or(0, |at| at + 1);
+    let words: Vec<&str> = words.collect();
+    if words.contains(&schema::REMOVED) { None } else { words.into_iter().min_by_key(rank) }
 }
 
 struct Reader<'a> {
@@ -148,21 +156,42 @@ impl Reader<'_> {
         Rules { tell, quiet: hour(schema::QUIET_FROM).zip(hour(schema::QUIET_TO)) }
     }
 
+    /// What stands beside each other under the keys of a map that several nodes wrote while they were apart.
+    fn several(&self, field: &str) -> BTreeMap<String, Vec<String>> {
+        let Some(object) = schema::map(self.doc, self.founder, field) else { return BTreeMap::new() };
+        let several = self.doc.map_range(&object, ..).filter(|item| item.conflict);
+        let all = several.map(|item| {
+            let all = self.doc.get_all(&object, item.key.as_ref()).unwrap_or_default();
+            (item.key.to_string(), all.iter().filter_map(|(value, _)| value.as_str().map(str::to_owned)).collect())
+        });
+        all.collect()
+    }
+
     /// An account exists while it has a role, and may sign in while it has a hash.
-    fn accounts(&mut self) -> Accounts {
+    fn accounts(&mut self) -> (Accounts, BTreeSet<String>) {
+        let (roles_apart, hashes_apart) = (self.several(schema::ROLE), self.several(schema::HASH));
         let mut hashes = self.map(schema::HASH, |name, hash| {
             (hash.chars().count() <= MAX_HASH_CHARS).then(|| (name.to_owned(), hash.to_owned()))
         });
         let roles = self.map(schema::ROLE, |name, role| {
             (person_name(name) == name && person_name(role) == role).then(|| (name.to_owned(), role.to_owned()))
         });
-        roles
-            .into_iter()
-            .map(|(name, role)| {
+        let mut accounts = Accounts::new();
+        for (name, role) in roles {
+            let held = match roles_apart.get(&name) {
+                Some(all) => settled_role(all.iter().map(String::as_str)),
+                None => settled_role(std::iter::once(role.as_str())),
+            };
+            if let Some(role) = held.map(str::to_owned) {
                 let hash = hashes.remove(&name).unwrap_or_default();
-                (name, Account { role, hash })
-            })
-            .collect()
+                accounts.insert(name, Account { role, hash });
+            }
+        }
+        let differ = |all: &Vec<String>| all.windows(2).any(|pair| pair[0] != pair[1]);
+        let apart = roles_apart.into_iter().chain(hashes_apart).filter(|(_, all)| differ(all)).map(|(name, _)| name);
+        let mut doubled: BTreeSet<String> = apart.filter(|name| accounts.contains_key(name)).collect();
+        doubled.extend(alike(&accounts));
+        (accounts, doubled)
     }
 
     fn nodes(&mut self) -> NodeNotes {
@@ -206,6 +235,15 @@ impl Reader<'_> {
     fn neighbours(&mut self) -> NeighbourNames {
         self.map(schema::NAME, |home, name| Some((home.parse::<HomeId>().ok()?, neighbour_name(name))))
     }
+}
+
+/// The names that are the same but for case.
+fn alike(accounts: &Accounts) -> Vec<String> {
+    let mut by_name: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+    for name in accounts.keys() {
+        by_name.entry(name.to_lowercase()).or_default().push(name);
+    }
+    by_name.into_values().filter(|names| names.len() > 1).flatten().cloned().collect()
 }
 
 /// The subject of a key in its one spelling: two spellings of a number would be two entries.

@@ -49,6 +49,9 @@ pub(crate) const QUIET: &str = "quiet";
 pub(crate) const ACKNOWLEDGED: &str = "acknowledged";
 /// What an account may do.
 pub(crate) const ROLE: &str = "role";
+/// The role of an account that was removed: a word that stays, so that what another node does to the account without
+/// knowing of the removal does not bring it back.
+pub(crate) const REMOVED: &str = "removed";
 /// The hash of an account's password.
 pub(crate) const HASH: &str = "hash";
 /// Where a node stands.

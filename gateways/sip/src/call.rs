@@ -174,7 +174,7 @@ async fn block(leg: &Leg, signals: &mut mpsc::Receiver<Signal>, by: BlockedBy) -
         },
         (BlockBy::Code607, _) | (BlockBy::Auto, BlockedBy::Own) => StatusCode::Other(607, "Unwanted".into()),
         (BlockBy::Code608, _) => StatusCode::Other(608, "Rejected".into()),
-        (BlockBy::Code603, _) | (BlockBy::Auto, BlockedBy::Neighbours) => StatusCode::Decline,
+        (BlockBy::Code603, _) | (BlockBy::Auto, BlockedBy::Neighbours | BlockedBy::QuietHours) => StatusCode::Decline,
     };
     leg.answer(status);
     Ending::Refused

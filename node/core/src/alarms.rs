@@ -52,6 +52,25 @@ pub enum Alarm {
 }
 
 impl Alarm {
+    /// All kinds by their codes, with what each is about, for those who choose which are told.
+    pub const KINDS: [(&str, &str); 15] = [
+        ("not_saving", "The disk does not take what should be saved"),
+        ("writes_lost", "What waited to be saved was given up"),
+        ("failed_open", "A call rang without being screened"),
+        ("line_failing", "A telephone line is not usable"),
+        ("network_trouble", "The connection to neighbours is in trouble"),
+        ("clock_not_set", "The clock is not set"),
+        ("neighbour_equivocates", "A neighbour contradicts itself"),
+        ("facts_forged", "A log of another node was altered"),
+        ("facts_damaged", "Entries of the log decayed on the disk"),
+        ("facts_dropped", "The disk is nearly full"),
+        ("store_damaged", "What was saved is damaged"),
+        ("copy_of_member", "A node of the household runs twice"),
+        ("own_copy", "This node runs twice"),
+        ("expelled", "This node was removed from its household"),
+        ("member_distrusted", "A node of the household sends what none should"),
+    ];
+
     /// The alarm's name in every interface.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -174,37 +193,49 @@ struct Standing {
 
 /// The alarms that stand.
 #[derive(Debug, Default)]
-pub(crate) struct Alarms(BTreeMap<(u8, String), Standing>);
+pub(crate) struct Alarms {
+    standing: BTreeMap<(u8, String), Standing>,
+    /// How often one came, changed its words or went.
+    changes: u64,
+}
 
 impl Alarms {
     /// Raises an alarm; `true` if it did not stand before in these words.
     pub(crate) fn raise(&mut self, now: Now, alarm: &Alarm) -> bool {
-        let before = self.0.get(&alarm.key());
+        let before = self.standing.get(&alarm.key());
         let since = before.map_or(now.wall, |standing| standing.since);
         let news = before.is_none_or(|standing| standing.alarm != *alarm);
-        self.0.insert(alarm.key(), Standing { alarm: alarm.clone(), since, last_ms: now.mono_ms });
+        self.standing.insert(alarm.key(), Standing { alarm: alarm.clone(), since, last_ms: now.mono_ms });
+        self.changes += u64::from(news);
         news
     }
 
     /// Clears the alarm with the key of this one, whatever its words, and returns it.
     pub(crate) fn clear(&mut self, like: &Alarm) -> Option<Alarm> {
-        self.0.remove(&like.key()).map(|standing| standing.alarm)
+        let gone = self.standing.remove(&like.key()).map(|standing| standing.alarm);
+        self.changes += u64::from(gone.is_some());
+        gone
     }
 
     /// Whether an alarm with the key of this one stands.
     pub(crate) fn has(&self, like: &Alarm) -> bool {
-        self.0.contains_key(&like.key())
+        self.standing.contains_key(&like.key())
     }
 
     /// Those about something that was over when it was noticed, and that have stood long enough.
     pub(crate) fn over(&self, now: Now) -> Vec<Alarm> {
         let passing = |alarm: &Alarm| matches!(alarm, Alarm::FailedOpen | Alarm::WritesLost);
-        let over = self.0.values().filter(|s| passing(&s.alarm) && now.mono_ms >= s.last_ms + OVER_AFTER_MS);
+        let over = self.standing.values().filter(|s| passing(&s.alarm) && now.mono_ms >= s.last_ms + OVER_AFTER_MS);
         over.map(|s| s.alarm.clone()).collect()
+    }
+
+    /// How often one came, changed its words or went, since the start.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Those that stand, with the Unix second since when.
     pub(crate) fn standing(&self) -> Vec<(Alarm, Option<i64>)> {
-        self.0.values().map(|s| (s.alarm.clone(), s.since)).collect()
+        self.standing.values().map(|s| (s.alarm.clone(), s.since)).collect()
     }
 }

@@ -252,6 +252,8 @@ pub struct Assessment {
     pub verdict: Verdict,
     /// Why; the deciding reason first.
     pub reasons: Vec<Reason>,
+    /// Whether it is quiet, so that it would not ring now whatever the verdict.
+    pub quiet: bool,
     /// How suspicious a call looks.
     pub risk: Hundredths,
     /// How good the number's name is: 50 when nothing is known.
@@ -439,6 +441,9 @@ pub enum Refusal {
     /// It is about enrolling.
     #[error(transparent)]
     Enrolment(EnrolRefusal),
+    /// It is about an account.
+    #[error(transparent)]
+    Account(crate::accounts::AccountRefusal),
     /// The clock is not set, so nothing can be signed.
     #[error(
         "the clock of this node is not set, and without a date nothing can be signed: set the clock or connect to the internet once"
@@ -481,6 +486,7 @@ impl Refusal {
             Self::NotNearby => "not_nearby",
             Self::NoSuchMeeting => "no_such_meeting",
             Self::Enrolment(why) => why.code(),
+            Self::Account(why) => why.code(),
             Self::ClockNotSet => "clock_not_set",
         }
     }

@@ -19,6 +19,7 @@ use meerkat_protocols::{
     ticket::{Invite, SignedTicket},
     time::Day,
     wishes::Wishes,
+    zone::Zone,
 };
 
 use crate::{
@@ -146,6 +147,10 @@ pub struct Restored {
     pub epochs: Vec<(EntryId, EpochKey)>,
     /// Which run this is.
     pub run: Run,
+    /// What kind of machine this is, for the other nodes of the home.
+    pub machine: String,
+    /// The time zone of the home, for quiet hours; there are none without it.
+    pub zone: Option<Zone>,
     /// The imported lists, by their ids.
     pub imports: Vec<(u32, Import)>,
     /// What is kept beside the letters exchanged with each home. Letters follow by `Engine::restore_letter`.

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::iter_over_hash_type)]
 
+mod accounts;
 mod admission;
 mod agreement;
 mod alarms;
@@ -41,6 +42,7 @@ mod peers;
 mod people;
 mod phone;
 mod presence;
+mod quiet;
 mod ranges;
 mod score;
 mod screening;
@@ -53,6 +55,7 @@ mod vouch_graph;
 mod vouches;
 mod whereabouts;
 
+pub use accounts::AccountRefusal;
 pub use admission::{Admission, Ignored, Rejected};
 pub use agreement::{Agree, Agreed};
 pub use alarms::Alarm;
@@ -81,6 +84,6 @@ pub use output::{Job, Output, Promise, Urgency};
 pub use shared::{Changed, Shared};
 pub use snapshot::{
     ContactState, Counts, HouseholdState, InviteState, JoinState, MeetingState, MemberState, Neighbour, PeerState,
-    Snapshot,
+    QuietState, Snapshot,
 };
 pub use vouch_graph::{GraphHome, VouchGraph};

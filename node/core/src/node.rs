@@ -28,7 +28,7 @@ use crate::{
     event::Event,
     evidence::{Evidence, HomeNo, Inserted},
     exchanges::{Notice, set_of},
-    household::{Household, facts::FactsEnd},
+    household::{Abouts, Household, facts::FactsEnd},
     imports::{self, ImportState},
     input::{Done, Identity, Input, JobId, Restored},
     invites::Invites,
@@ -42,6 +42,7 @@ use crate::{
     people::Edits,
     phone::Calls,
     presence::Presence,
+    quiet::Quiet,
     ranges::Ranges,
     score::{Tally, View},
     screening::{self, Decision},
@@ -76,6 +77,7 @@ pub struct Node {
     pub(crate) image: Image,
     pub(crate) imports: Arc<Vec<ImportState>>,
     pub(crate) ranges: Ranges,
+    pub(crate) quiet: Quiet,
     pub(crate) mesh: Mesh,
     pub(crate) mail: Mail,
     pub(crate) direct: Direct,
@@ -106,7 +108,8 @@ impl Node {
     pub fn new(identity: Identity, restored: Restored) -> Self {
         let mut evidence = Evidence::default();
         let own = evidence.number_of(identity.home());
-        let household = Household::restored(identity.genesis, restored.roster, restored.epochs, restored.run);
+        let mut household = Household::restored(identity.genesis, restored.roster, restored.epochs, restored.run);
+        household.abouts = Abouts::of_machine(restored.machine);
         evidence.know(identity.genesis);
         let wishes = restored.wishes;
         let (peers, surplus) = Peers::restored(restored.peers);
@@ -123,6 +126,8 @@ impl Node {
                 rules: Arc::new(wishes.rules),
                 acknowledged: Arc::new(wishes.acknowledged),
                 nodes: Arc::new(wishes.nodes),
+                accounts: Arc::new(wishes.accounts),
+                doubled: Arc::new(wishes.doubled),
             },
             agreement: Agreement::default(),
             evidence,
@@ -136,6 +141,7 @@ impl Node {
             image: Image::default(),
             imports: Arc::default(),
             ranges: Ranges::default(),
+            quiet: Quiet::in_zone(restored.zone),
             mesh: Mesh::default(),
             mail: Mail::with_marks(restored.marks),
             direct: Direct::default(),
@@ -312,6 +318,7 @@ impl Node {
             waiting: self.speaker.waiting(),
             threads: self.mail.threads(),
             counts: self.counts,
+            quiet: self.quiet_state(now),
         }
     }
 
@@ -384,6 +391,11 @@ impl Node {
     /// The alarms that stand, with the Unix second since when.
     pub(crate) fn standing_alarms(&self) -> Vec<(Alarm, Option<i64>)> {
         self.alarms.standing()
+    }
+
+    /// How often an alarm came, changed its words or went.
+    pub(crate) fn alarm_changes(&self) -> u64 {
+        self.alarms.changes()
     }
 
     pub(crate) fn raise(&mut self, now: Now, alarm: Alarm) {

@@ -12,7 +12,9 @@ use meerkat_protocols::{
     statement::{Body, Category, Kind},
     text,
     time::Now,
-    wishes::{Acknowledged, Edit, Entry, MAX_ENTRIES, MAX_LABEL_CHARS, NodeNote, Settings, Subject, person_name},
+    wishes::{
+        Acknowledged, DocumentId, Edit, Entry, MAX_ENTRIES, MAX_LABEL_CHARS, NodeNote, Settings, Subject, person_name,
+    },
 };
 
 use crate::{
@@ -41,6 +43,13 @@ const MAX_EDITS: usize = 1_024;
 
 /// The most homes that have a name here; twelve can be answered for, the others were once.
 const MAX_NAMES: usize = 1_024;
+
+impl Editing {
+    /// In which document.
+    pub(crate) fn document(&self) -> DocumentId {
+        self.edit.document()
+    }
+}
 
 impl Node {
     /// Carries out what a person asks.
@@ -137,6 +146,7 @@ impl Node {
         });
         let tally = tally.with_lists(listed);
         // Where the block of numbers decides, no word about the number would change it as if it did not.
+        let quiet = self.would_be_quiet(now, &caller, &decision);
         let by_evidence = matches!(caller, Caller::Number(_))
             && decision.by == BlockedBy::Neighbours
             && decision.verdict == tally.verdict();
@@ -146,6 +156,7 @@ impl Node {
             caller,
             verdict: decision.verdict,
             reasons: decision.reasons,
+            quiet,
             risk: decision.risk,
             reputation: tally.reputation(),
             confirmations: u16::try_from(confirmations).unwrap_or(u16::MAX),

@@ -94,6 +94,7 @@ impl Node {
     fn incoming(&mut self, now: Now, incoming: Incoming) {
         let caller = if incoming.anonymous { Caller::Anonymous } else { classify(&incoming.caller, self.region) };
         let decision = self.decide(now, &caller, incoming.verstat);
+        let decision = self.keep_quiet(now, &caller, decision);
         let answer = match decision.verdict {
             Verdict::Allow | Verdict::Challenge => Answer::Pass,
             Verdict::Block => Answer::Block(decision.by),

@@ -10,8 +10,8 @@ use meerkat_protocols::{
     home::NodeNumber,
     time::Now,
     wishes::{
-        Acknowledged, Acknowledgements, DocumentId, Edit, Lists, MAX_ALARM_KEY_CHARS, MAX_PEOPLE, NeighbourNames,
-        NodeNotes, People, Rules, Settings, Subject,
+        Accounts, Acknowledged, Acknowledgements, DocumentId, Edit, Lists, MAX_ALARM_KEY_CHARS, MAX_PEOPLE,
+        NeighbourNames, NodeNotes, People, Rules, Settings, Subject,
     },
 };
 
@@ -38,6 +38,10 @@ pub struct Shared {
     pub acknowledged: Arc<Acknowledgements>,
     /// What is noted about nodes.
     pub nodes: Arc<NodeNotes>,
+    /// The accounts of the page.
+    pub accounts: Arc<Accounts>,
+    /// Accounts that were made or changed on two nodes while they were apart.
+    pub doubled: Arc<BTreeSet<String>>,
 }
 
 impl Shared {
@@ -64,8 +68,8 @@ pub enum Changed {
     Rules(Rules),
     /// Which alarms somebody has seen.
     Acknowledged(Acknowledgements),
-    /// The accounts of the page, which the page reads for itself.
-    Accounts,
+    /// The accounts of the page, and which of them were changed on two nodes that were apart.
+    Accounts(Accounts, BTreeSet<String>),
     /// What is noted about nodes.
     Nodes(NodeNotes),
     /// In which generation documents are; nothing in here depends on it.
@@ -83,7 +87,7 @@ impl Changed {
             Self::People(_) => DocumentId::People,
             Self::Rules(_) => DocumentId::Rules,
             Self::Acknowledged(_) => DocumentId::Acknowledgements,
-            Self::Accounts => DocumentId::Accounts,
+            Self::Accounts(..) => DocumentId::Accounts,
             Self::Nodes(_) => DocumentId::Nodes,
             Self::Index => DocumentId::Index,
         }
@@ -110,6 +114,7 @@ impl Node {
             Edit::Acknowledge(key, _) if key.is_empty() || key.chars().count() > MAX_ALARM_KEY_CHARS => {
                 Err(Refusal::Invalid("there is no such alarm".to_owned()))
             }
+            Edit::SetAccount(..) | Edit::RemoveAccount(_) => self.check_account_edit(edit),
             _ => Ok(()),
         }
     }
@@ -118,7 +123,7 @@ impl Node {
     pub(crate) fn acknowledge(&mut self, now: Now, id: CommandId, key: &str, by: &str) -> Result<(), Refusal> {
         let node = self.identity.node;
         let stands = self.standing_alarms().into_iter().any(|(alarm, _)| alarm.shared_key(node) == key);
-        if !stands {
+        if !stands && !self.household.abouts.has_alarm(key) {
             return Err(Refusal::Invalid("there is no such alarm, or it is over".to_owned()));
         }
         let at = now.wall.ok_or(Refusal::ClockNotSet)?;
@@ -148,6 +153,18 @@ impl Node {
             Edit::NoteNode(node, note) => {
                 Arc::make_mut(&mut shared.nodes).insert(node, note);
                 Event::NodeNoted(node)
+            }
+            Edit::SetAccount(name, account) => {
+                Arc::make_mut(&mut shared.doubled).remove(&name);
+                Arc::make_mut(&mut shared.accounts).insert(name, account);
+                Event::AccountsChanged
+            }
+            Edit::RemoveAccount(name) => {
+                // Two of one name are one now.
+                let alike = name.to_lowercase();
+                Arc::make_mut(&mut shared.doubled).retain(|other| other.to_lowercase() != alike);
+                Arc::make_mut(&mut shared.accounts).remove(&name);
+                Event::AccountsChanged
             }
             _ => Event::AccountsChanged,
         }
@@ -194,7 +211,10 @@ impl Node {
                 let old = std::mem::replace(&mut self.shared.nodes, Arc::new(nodes));
                 differing(&old, &self.shared.nodes).into_iter().map(|node| Event::NodeNoted(*node)).collect()
             }
-            Changed::Accounts => vec![Event::AccountsChanged],
+            Changed::Accounts(accounts, doubled) => {
+                (self.shared.accounts, self.shared.doubled) = (Arc::new(accounts), Arc::new(doubled));
+                vec![Event::AccountsChanged]
+            }
             Changed::Index => Vec::new(),
         }
     }

@@ -7,6 +7,7 @@ use meerkat_protocols::{
     facts::Call,
     fourwords::FourWords,
     home::{Card, HomeId, NodeNumber},
+    memberword::MemberWord,
     mesh::{Found, Path, Peer},
     phone::{Line, LineState},
     roster::Role,
@@ -145,6 +146,12 @@ pub struct MemberState {
     pub twin: bool,
     /// Whether it was removed.
     pub removed: bool,
+    /// Whether it was removed by its own word.
+    pub left: bool,
+    /// What it says of itself; empty until it was heard.
+    pub word: MemberWord,
+    /// When it was last heard since the start, in Unix seconds.
+    pub seen: Option<i64>,
 }
 
 /// The household.
@@ -177,6 +184,15 @@ pub struct Counts {
     pub calls: u64,
     /// Calls let through because no verdict came in time.
     pub failed_open: u64,
+}
+
+/// Quiet hours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QuietState {
+    /// The time zone by which they go; without one there are none.
+    pub zone: Option<String>,
+    /// Whether it is quiet.
+    pub now: bool,
 }
 
 /// How things are.
@@ -242,4 +258,6 @@ pub struct Snapshot {
     pub facts: FactsState,
     /// What was counted.
     pub counts: Counts,
+    /// Quiet hours.
+    pub quiet: QuietState,
 }

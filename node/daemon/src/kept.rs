@@ -5,7 +5,15 @@ use std::{io, sync::Arc, time::Duration};
 use meerkat_core::{Becoming, Engine, ExchangeInput, Exchanges, Identity, Input, Restored, open_epochs};
 use meerkat_documents::{Shelf, actor_of};
 use meerkat_numberlists::Import;
-use meerkat_protocols::{chance::Chance, facts::Place, household::Run, letter::SealSecret, wishes::Wishes};
+use meerkat_protocols::{
+    batch::{Batch, BatchId},
+    chance::Chance,
+    facts::Place,
+    household::Run,
+    letter::SealSecret,
+    wishes::{Edit, Wishes, account_named},
+    zone::Zone,
+};
 use meerkat_store::{CheckError, Folder, Keeper, KeyCase, Lost, Options, Reader, Store};
 use tokio::sync::{mpsc, watch};
 
@@ -15,7 +23,7 @@ use crate::{
     machine,
     not_started::NotStarted,
     settings::{Loaded, Pins},
-    threads::{NextKey, Stored, Writer},
+    threads::{NextKey, Stored, Writer, documents},
 };
 
 /// Peers of an earlier time, with their addresses.
@@ -82,11 +90,12 @@ pub(crate) async fn restore(
     (secret, run): (SealSecret, Run),
 ) -> Result<Remade, NotStarted> {
     let (store, identity, pins) = (Arc::clone(store), identity.clone(), loaded.settings.pins.clone());
+    let zone = crate::zone::of_home(loaded.settings.node.zone.as_deref());
     store.set_node(identity.node);
     store.set_home(identity.home());
     let read = tokio::task::spawn_blocking(move || {
         let damage = if store.needs_check(clock.now().wall) { check(&store, clock) } else { None };
-        read(&store, clock, identity, &pins, (damage, &secret, run))
+        read(&store, clock, identity, &pins, (damage, &secret, run, zone))
     });
     read.await.map_err(io::Error::other)?
 }
@@ -140,7 +149,7 @@ fn read(
     clock: Clock,
     identity: Identity,
     pins: &Pins,
-    (damage, secret, run): (Option<String>, &SealSecret, Run),
+    (damage, secret, run, zone): (Option<String>, &SealSecret, Run, Option<Zone>),
 ) -> Result<Remade, NotStarted> {
     let reader = store.reader();
     let mut found = reader.restore()?;
@@ -158,6 +167,7 @@ fn read(
     for damage in &damages {
         tracing::error!(?damage, "a document is damaged; what can be read of it is used");
     }
+    take_over_accounts(store, &reader, &mut shelf)?;
     let (wishes, pinned) = pin(shelf.wishes().clone(), pins);
     let own_slots = found.own_slots.iter().map(|&(kind, day, next)| ((kind, day), next)).collect();
     let found_imports = std::mem::take(&mut found.imports);
@@ -183,6 +193,8 @@ fn read(
             roster: std::mem::take(&mut found.roster),
             epochs,
             run,
+            machine: machine::kind(),
+            zone,
         },
     );
     let mut exchanges = Exchanges::new(u64::from_le_bytes(seed));
@@ -198,6 +210,33 @@ fn read(
         engine.handle(clock.now(), Input::Damaged(damage));
     }
     Ok(Remade { engine, exchanges, shelf, peers: found.peers })
+}
+
+/// Brings accounts that this node kept for itself into the document that the nodes of the home share. A stop in between
+/// does it again; nothing is written twice.
+fn take_over_accounts(store: &Store, reader: &Reader, shelf: &mut Shelf) -> Result<(), NotStarted> {
+    let (accounts, drops) = meerkat_web::former_accounts(reader)?;
+    if drops.is_empty() {
+        return Ok(());
+    }
+    let (mut writes, mut fits) = (Vec::new(), true);
+    for (name, account) in accounts {
+        if account_named(&shelf.wishes().accounts, &name).is_none() {
+            match documents::change(shelf, &Edit::SetAccount(name, account)) {
+                Ok(made) => writes.extend(made),
+                Err(why) => {
+                    tracing::error!(%why, "an account is not taken over and lets nobody in");
+                    fits = false;
+                }
+            }
+        }
+    }
+    store.commit(&Batch { id: BatchId(0), writes })?;
+    if fits {
+        store.commit_access(&drops)?;
+        tracing::info!("the accounts of the page are the whole home's now");
+    }
+    Ok(())
 }
 
 /// This run of the node, told from all others by its number and by chance.

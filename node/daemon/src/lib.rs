@@ -24,3 +24,4 @@ pub mod settings;
 mod shown;
 mod signals;
 pub mod threads;
+mod zone;

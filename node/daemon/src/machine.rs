@@ -27,6 +27,28 @@ pub(crate) fn describe(loaded: &Loaded, peer: Peer) -> Machine {
     }
 }
 
+/// The largest file that names a machine, in bytes.
+const MAX_NAME_BYTES: u64 = 256;
+
+/// What kind of machine this is, in the words of its maker, for the other nodes of the home: `Raspberry Pi 4 Model B Rev 1.4`.
+pub(crate) fn kind() -> String {
+    let device_tree = || named("/proc/device-tree/model");
+    let dmi = || {
+        let part = |name: &str| named(&format!("/sys/class/dmi/id/{name}"));
+        let (maker, product) = (part("sys_vendor"), part("product_name")?);
+        Some(maker.map_or_else(|| product.clone(), |maker| format!("{maker} {product}")))
+    };
+    device_tree().or_else(dmi).unwrap_or_else(|| format!("{} {}", std::env::consts::OS, std::env::consts::ARCH))
+}
+
+fn named(path: &str) -> Option<String> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).ok()?.take(MAX_NAME_BYTES).read_to_end(&mut bytes).ok()?;
+    let name = String::from_utf8_lossy(&bytes).trim_matches(['\0', '\n', ' ']).to_owned();
+    (!name.is_empty()).then_some(name)
+}
+
 /// This node, for its neighbours: what they may know of the machine and no more.
 pub(crate) fn about(loaded: &Loaded, keys: &Keys) -> About {
     // Servers and desktops on these processors are rare in homes; boards are not.

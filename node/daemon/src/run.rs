@@ -124,7 +124,7 @@ impl Running {
         let events = EventLog::new(start, web_clock(clock), snapshot.clone());
         let (reader_in, reader) = watch::channel(None);
         let (commands_in, commands) = mpsc::channel(COMMAND_QUEUE);
-        let access = Access::new(access_door(writer.clone()), web_clock(clock));
+        let access = Access::new(access_door(writer.clone()), web_clock(clock), snapshot.clone());
         let wiring = Wiring {
             commands: commands_in,
             snapshot,
@@ -140,8 +140,10 @@ impl Running {
         // The store, checked and read.
         let seal = SealSecret::from_bytes(keys.seal.to_bytes());
         let run = kept::run(start)?;
-        let Remade { engine, exchanges, shelf, peers } =
+        let Remade { mut engine, exchanges, shelf, peers } =
             kept::restore(&store, clock, &identity, loaded, (seal.clone(), run)).await?;
+        // With the accounts, before anybody is let in.
+        snapshot_in.send_replace(Arc::new(engine.snapshot(clock.now())));
         access.restore_from(&store.reader())?;
         reader_in.send_replace(Some(store.reader()));
         let (may_read, may_load) = (reader_in.subscribe(), reader_in.subscribe());

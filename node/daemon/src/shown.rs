@@ -5,6 +5,7 @@ pub(crate) mod keeping;
 mod meeting;
 pub(crate) mod messages;
 mod numbers;
+mod wishes;
 
 use std::fmt::Write;
 
@@ -13,10 +14,12 @@ use meerkat_protocols::text::inert;
 use serde_json::Value;
 
 pub(crate) use household::{
-    LEAVING, REMOVAL, household, household_enrolment, household_invite, household_joining, left_behind,
+    LEAVING, LEAVING_HEARD, LEAVING_UNHEARD, REMOVAL, household, household_enrolment, household_invite,
+    household_joining, left_behind,
 };
 pub(crate) use meeting::{invite, invites, join, meeting, nearby};
 pub(crate) use numbers::{erased, imported, imports, record};
+pub(crate) use wishes::{accounts, alarms, disputes, people, quiet, standing};
 
 /// A field as text, inert; empty if there is none.
 fn text(value: &Value, key: &str) -> String {
@@ -233,7 +236,8 @@ pub(crate) fn check(number_page: &Value) -> String {
         "block" => "would be blocked".to_owned(),
         other => format!("would get the verdict {other}"),
     };
-    let mut out = format!("{} {would}. {}\n\n", caller(number_page), reasons(&assessment));
+    let quiet = if truth(&assessment, "quiet") { " Not now, though: these are quiet hours." } else { "" };
+    let mut out = format!("{} {would}.{quiet} {}\n\n", caller(number_page), reasons(&assessment));
     let entry = number_page.get("entry").cloned().unwrap_or_default();
     let own = number_page.get("own_report").cloned().unwrap_or_default();
     let own =
@@ -246,7 +250,7 @@ pub(crate) fn check(number_page: &Value) -> String {
     out.push_str(&fields(&[
         ("Risk", text(&assessment, "risk")),
         ("Reputation", text(number_page, "reputation")),
-        ("On your lists", text(&entry, "standing")),
+        ("On your lists", standing(&entry)),
         ("Label", text(&entry, "label")),
         ("Notes", long(&entry, "notes")),
         ("Calls", format!("{}{last}", number(number_page, "calls"))),
@@ -258,6 +262,7 @@ pub(crate) fn check(number_page: &Value) -> String {
         let _ = write!(out, "\n{}", columns(&["DAY", "SAYS", "WHO", "COUNTS", "VOUCHES AWAY"], &rows));
     }
     out.push_str(&grounds(&assessment));
+    out.push_str(&disputes([&entry]));
     out
 }
 
@@ -308,7 +313,7 @@ pub(crate) fn entries(entries: &Value) -> String {
         .map(|entry| {
             vec![
                 [text(entry, "spaced"), text(entry, "subject")].into_iter().find(|t| !t.is_empty()).unwrap_or_default(),
-                text(entry, "standing"),
+                standing(entry),
                 text(entry, "calls"),
                 text(entry, "reputation"),
                 text(entry, "label"),
@@ -316,7 +321,8 @@ pub(crate) fn entries(entries: &Value) -> String {
             ]
         })
         .collect();
-    table(&["NUMBER", "STANDING", "CALLS", "REPUTATION", "LABEL", "NOTES"], &rows, "The lists are empty.")
+    let head = ["NUMBER", "STANDING", "CALLS", "REPUTATION", "LABEL", "NOTES"];
+    table(&head, &rows, "The lists are empty.") + &disputes(list(entries, "items"))
 }
 
 /// An entry that was just set.

@@ -50,7 +50,7 @@ pub struct State {
     pub members: BTreeMap<NodeNumber, Member>,
     /// Who did and does no more, as they were last.
     pub removed: BTreeMap<NodeNumber, Member>,
-    /// The latest epochs, and to whom the key of each is sealed.
+    /// The latest epochs, and who has the key of each.
     pub epochs: BTreeMap<EntryId, BTreeSet<NodeNumber>>,
 }
 
@@ -216,8 +216,9 @@ impl Roster {
 
     fn check_change(&self, entry: &Entry, before: &State, ancestors: &Set) -> Result<(), Refused> {
         let author = before.members.get(&entry.author).ok_or(Refused::NotAllowed)?;
-        let renames_itself = matches!(entry.change, Change::Name(number, _) if number == entry.author);
-        if author.role != Role::Admin && !renames_itself {
+        let of_itself =
+            matches!(entry.change, Change::Name(number, _) | Change::Remove(number) if number == entry.author);
+        if author.role != Role::Admin && !of_itself {
             return Err(Refused::NotAllowed);
         }
         let is_member = |number: &NodeNumber| before.members.contains_key(number);
@@ -274,7 +275,11 @@ impl Roster {
             }
         }
         let is_latest = |at: &&usize| !epochs.iter().any(|later| self.log[*later].ancestors.has(**at));
-        let sealed_to = |at: &usize| self.log[*at].entry.boxes.iter().map(|(number, _)| *number).collect();
+        // Who drew a key has it, whether it is sealed to them or not: a member that leaves draws one for the others.
+        let sealed_to = |at: &usize| {
+            let entry = &self.log[*at].entry;
+            entry.boxes.iter().map(|(number, _)| *number).chain([entry.author]).collect()
+        };
         state.epochs = epochs.iter().filter(is_latest).map(|at| (self.log[*at].id, sealed_to(at))).collect();
         state
     }

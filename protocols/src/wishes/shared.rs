@@ -15,7 +15,7 @@ pub const MAX_RULES: usize = 200;
 /// The most acknowledgements kept; the oldest go first.
 pub const MAX_ACKNOWLEDGED: usize = 500;
 /// The most accounts.
-pub const MAX_ACCOUNTS: usize = 50;
+pub const MAX_ACCOUNTS: usize = 100;
 /// The longest name of an alarm as the documents keep it.
 pub const MAX_ALARM_KEY_CHARS: usize = 120;
 /// The longest hash of a password, in characters: an encoded Argon2 hash (PHC string) has under 120.
@@ -64,23 +64,25 @@ impl fmt::Display for Minute {
     }
 }
 
-/// Which alarms are told, and when none is.
+/// Which alarms are told, and when only callers that are known ring.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// Kinds of alarm by their code; a kind that is not in here is told.
     pub tell: BTreeMap<String, bool>,
-    /// From when to when nothing is told, by the clock of the home; over midnight if the end comes first.
+    /// From when to when only callers that are known ring, by the clock of the home; over midnight if the end comes first.
     pub quiet: Option<(Minute, Minute)>,
 }
 
 impl Rules {
-    /// Whether an alarm of this kind is told at this time of the day.
+    /// Whether alarms of this kind are told.
     #[must_use]
-    pub fn tells(&self, kind: &str, at: Option<Minute>) -> bool {
-        self.tell.get(kind).copied().unwrap_or(true) && !at.is_some_and(|at| self.is_quiet(at))
+    pub fn tells(&self, kind: &str) -> bool {
+        self.tell.get(kind).copied().unwrap_or(true)
     }
 
-    fn is_quiet(&self, at: Minute) -> bool {
+    /// Whether it is quiet at this time of the day.
+    #[must_use]
+    pub fn is_quiet(&self, at: Minute) -> bool {
         match self.quiet {
             Some((from, to)) if from <= to => from <= at && at < to,
             Some((from, to)) => from <= at || at < to,
@@ -137,6 +139,17 @@ pub struct Account {
     pub hash: String,
 }
 
+impl Account {
+    /// What accounts may do, in words, the least first.
+    pub const ROLES: [&str; 5] = ["lookup", "viewer", "member", "moderator", "admin"];
+
+    /// Whether it may let others in.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.role == Self::ROLES[4]
+    }
+}
+
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Account({})", self.role)
@@ -145,6 +158,18 @@ impl fmt::Debug for Account {
 
 /// Accounts by name.
 pub type Accounts = BTreeMap<String, Account>;
+
+/// The account that somebody means by a name: names differ by more than case and invisible characters.
+#[must_use]
+pub fn account_named<'a>(accounts: &'a Accounts, name: &str) -> Option<(&'a str, &'a Account)> {
+    let name = person_name(name);
+    let exact = accounts.get_key_value(&name);
+    let folded = || {
+        let name = name.to_lowercase();
+        accounts.iter().find(|(known, _)| known.to_lowercase() == name)
+    };
+    exact.or_else(folded).map(|(name, account)| (name.as_str(), account))
+}
 
 /// What people noted about a node of theirs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,12 +214,12 @@ mod tests {
         let at = |text| Minute::from_text(text);
         let quiet = |from, to| Rules { quiet: at(from).zip(at(to)), ..Rules::default() };
         let night = quiet("22:00", "07:00");
-        assert!(!night.tells("not_saving", at("23:00")) && !night.tells("not_saving", at("06:59")));
-        assert!(night.tells("not_saving", at("07:00")) && night.tells("not_saving", None));
+        let is_quiet = |rules: &Rules, text| rules.is_quiet(at(text).expect("a time of the day"));
+        assert!(is_quiet(&night, "23:00") && is_quiet(&night, "06:59") && !is_quiet(&night, "07:00"));
         let noon = quiet("12:00", "14:00");
-        assert!(!noon.tells("not_saving", at("13:00")) && noon.tells("not_saving", at("14:00")));
+        assert!(is_quiet(&noon, "13:00") && !is_quiet(&noon, "14:00") && !is_quiet(&quiet("12:00", "12:00"), "12:00"));
         let silent = Rules { tell: BTreeMap::from([("failed_open".into(), false)]), quiet: None };
-        assert!(!silent.tells("failed_open", at("13:00")) && silent.tells("not_saving", at("13:00")));
+        assert!(!silent.tells("failed_open") && silent.tells("not_saving"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `figures invite|silenced|report|join|join-million`: measures a real daemon (`MEERKAT_BIN`) among real counterparts and prints one JSON
+//! `figures invite|silenced|report|join|join-million|edit|idle`: measures a real daemon (`MEERKAT_BIN`) among real counterparts and prints one JSON
 //! object of milliseconds.
 
 use std::{
@@ -10,6 +10,7 @@ use meerkat_protocols::time::Day;
 use meerkat_tests::{
     caller::{From, Ring},
     daemon::{Daemon, Setup, free_port},
+    pair::{edits, idle},
     seed::{REPORTS_A_HOME, Seed, fill, notorious},
     sip::{Call, Kamailio, KamailioSetup, Phone, Sipp},
     wait::{until, until_within},
@@ -32,8 +33,10 @@ fn main() {
         Some("join") => join(Join { reports: 10_000, per_home: 10 }),
         // With the vouches that lead to them a few fewer than the million statements that a node holds at most.
         Some("join-million") => join(Join { reports: 990_000, per_home: REPORTS_A_HOME }),
+        Some("edit") => spread(edits()),
+        Some("idle") => idle().unwrap_or_default(),
         _ => {
-            eprintln!("usage: figures invite|silenced|report|join|join-million");
+            eprintln!("usage: figures invite|silenced|report|join|join-million|edit|idle");
             std::process::exit(64);
         }
     };

@@ -19,3 +19,4 @@ mod reconcile;
 mod sip_gateway;
 mod tidy;
 mod tree;
+mod wishes;

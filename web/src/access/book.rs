@@ -1,31 +1,41 @@
-//! The book of users, sessions and keys: in memory for every request, in the store for the next start.
+//! The book of sessions and keys: in memory for every request, in the store for the next start. Accounts are the whole
+//! home's: they are looked up in the picture that the engine gives of it, so that what another node changed counts here
+//! from the moment this one heard of it.
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::AtomicU64},
+    time::Duration,
 };
 
-use meerkat_protocols::cbor;
+use meerkat_core::Snapshot;
+use meerkat_protocols::{
+    cbor,
+    home::NodeNumber,
+    wishes::{Account, Accounts, account_named, person_name},
+};
 use meerkat_store::{AccessTable, AccessWrite, ReadError, Reader};
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::{
-    Clock,
+    Clock, Role,
     access::{
         claim::ClaimToken,
         limits::Limits,
-        records::{ApiKey, Session, User},
+        records::{ApiKey, FormerUser, Session, User},
     },
     problem::Problem,
 };
 
 /// The most API keys of a home.
 pub(crate) const MAX_KEYS: usize = 100;
-/// The most users of a home.
-pub(crate) const MAX_USERS: usize = 100;
 /// The most signed-in browsers; the one unseen longest makes room.
 pub(crate) const MAX_SESSIONS: usize = 500;
+
+/// How long somebody who signs in waits for the accounts of a household that this node has just joined: they come with the
+/// first words of a member.
+const ACCOUNTS_WAIT: Duration = Duration::from_secs(10);
 
 /// One record as the store gave it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +64,7 @@ impl std::fmt::Debug for Access {
 pub(crate) struct Inner {
     book: RwLock<Option<Book>>,
     writes: mpsc::Sender<AccessOrder>,
+    pub(crate) home: watch::Receiver<Arc<Snapshot>>,
     pub(crate) clock: Clock,
     pub(crate) claim: Mutex<Option<blake3::Hash>>,
     /// One password hash at a time: each takes 19 MiB.
@@ -68,8 +79,6 @@ pub(crate) struct Inner {
 /// The records, as requests need them.
 #[derive(Default)]
 pub(crate) struct Book {
-    /// By the name in lower case.
-    pub(crate) users: BTreeMap<String, User>,
     /// By the hash of the token.
     pub(crate) sessions: HashMap<[u8; 32], LiveSession>,
     /// By id.
@@ -86,12 +95,14 @@ pub(crate) struct LiveSession {
 }
 
 impl Access {
-    /// The book before its records have come. `writes` leads to the thread that writes to the store.
+    /// The book before its records have come. `writes` leads to the thread that writes to the store; `home` shows the
+    /// accounts.
     #[must_use]
-    pub fn new(writes: mpsc::Sender<AccessOrder>, clock: Clock) -> Self {
+    pub fn new(writes: mpsc::Sender<AccessOrder>, clock: Clock, home: watch::Receiver<Arc<Snapshot>>) -> Self {
         Self(Arc::new(Inner {
             book: RwLock::new(None),
             writes,
+            home,
             clock,
             claim: Mutex::new(None),
             hashing: Semaphore::new(1),
@@ -119,7 +130,7 @@ impl Access {
     /// If the tables cannot be read: then nobody gets in by cookie or key.
     pub fn restore_from(&self, reader: &Reader) -> Result<(), ReadError> {
         let mut records = vec![];
-        for table in [AccessTable::Users, AccessTable::Sessions, AccessTable::ApiKeys] {
+        for table in [AccessTable::Sessions, AccessTable::ApiKeys] {
             let rows = reader.access_all(table)?.into_iter();
             records.extend(rows.map(|(key, value)| AccessRecord { table, key, value }));
         }
@@ -127,10 +138,32 @@ impl Access {
         Ok(())
     }
 
-    /// Whether there is an admin, so that no claim link is printed at start; `None` before [`Access::restore`].
+    /// Whether there is an admin, so that no claim link is printed at start; `None` before [`Access::restore`]. A node that
+    /// has just become a member of a household waits for its accounts.
     #[must_use]
     pub fn is_claimed(&self) -> Option<bool> {
-        self.read().as_ref().map(Book::has_admin)
+        self.read().as_ref().map(|_| {
+            let home = self.0.home.borrow();
+            awaits_accounts(&home) || home.shared.accounts.values().any(Account::is_admin)
+        })
+    }
+
+    /// Waits a while for the accounts of a household that this node has just become a member of.
+    pub(crate) async fn accounts_came(&self) {
+        let mut home = self.0.home.clone();
+        // Who is refused then tries again.
+        let _ = tokio::time::timeout(ACCOUNTS_WAIT, home.wait_for(|home| !awaits_accounts(home))).await;
+    }
+
+    /// The person that a name means; nobody before [`Access::restore`].
+    pub(crate) fn user(&self, name: &str) -> Result<Option<User>, Problem> {
+        self.with(|_| ())?;
+        Ok(user_of(&self.accounts(), name))
+    }
+
+    /// The accounts of the home.
+    pub(crate) fn accounts(&self) -> Arc<Accounts> {
+        Arc::clone(&self.0.home.borrow().shared.accounts)
     }
 
     /// A new one-time token to the first admin. The one before it no longer counts.
@@ -190,9 +223,8 @@ impl Access {
 impl Book {
     fn take_in(&mut self, record: &AccessRecord, now: meerkat_protocols::time::Now) -> Result<(), String> {
         match record.table {
-            AccessTable::Users => {
-                self.users.insert(text(&record.key)?, read(&record.value)?);
-            }
+            // They are the home's, and moved there at the start.
+            AccessTable::Users => {}
             AccessTable::ApiKeys => {
                 let (id, key): (String, ApiKey) = (text(&record.key)?, read(&record.value)?);
                 self.key_ids.insert(key.hash, id.clone());
@@ -210,10 +242,38 @@ impl Book {
         }
         Ok(())
     }
+}
 
-    pub(crate) fn has_admin(&self) -> bool {
-        self.users.values().any(|u| u.role == crate::Role::Admin)
+/// Whether the accounts of the household are still to come.
+fn awaits_accounts(home: &Snapshot) -> bool {
+    let others = home.household.members.iter().any(|member| !member.own && !member.removed);
+    home.shared.accounts.is_empty() && others && home.node != NodeNumber(0)
+}
+
+/// The person that a name means, if the account's role is one that this program knows.
+fn user_of(accounts: &Accounts, name: &str) -> Option<User> {
+    let (name, account) = account_named(accounts, name)?;
+    let role = Role::from_word(&account.role)?;
+    Some(User { name: name.to_owned(), role, password: account.hash.clone() })
+}
+
+/// The accounts that this node kept for itself before the nodes of a home shared them, and what drops them there.
+///
+/// # Errors
+/// If the table cannot be read.
+pub fn former_accounts(reader: &Reader) -> Result<(Vec<(String, Account)>, Vec<AccessWrite>), ReadError> {
+    let (mut accounts, mut drops) = (vec![], vec![]);
+    for (key, value) in reader.access_all(AccessTable::Users)? {
+        match read::<FormerUser>(&value) {
+            Ok(user) => {
+                let account = Account { role: user.role.word().to_owned(), hash: user.password };
+                accounts.push((person_name(&user.name), account));
+            }
+            Err(error) => tracing::warn!(%error, "an account is unreadable and lets nobody in"),
+        }
+        drops.push(drop_record(AccessTable::Users, &key));
     }
+    Ok((accounts, drops))
 }
 
 /// The write that keeps a record.

@@ -3,6 +3,7 @@
 //! The book of users, sessions and keys lives in memory and in the store's access tables; the records come at start by
 //! [`Access::restore`], and until then nobody gets in by cookie or key.
 
+mod accounts;
 mod book;
 mod claim;
 mod door;
@@ -14,7 +15,8 @@ mod routes;
 mod secrets;
 mod sessions;
 
-pub use book::{Access, AccessOrder, AccessRecord};
+pub(crate) use accounts::account_routes;
+pub use book::{Access, AccessOrder, AccessRecord, former_accounts};
 pub use claim::ClaimToken;
 pub use limits::REQUESTS_PER_MINUTE;
 pub use records::Role;

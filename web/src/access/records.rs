@@ -23,6 +23,12 @@ impl Role {
     /// All of them, the least first.
     pub const ALL: [Self; 5] = [Self::Lookup, Self::Viewer, Self::Member, Self::Moderator, Self::Admin];
 
+    /// The role of this word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.word() == word)
+    }
+
     /// The word used in every interface.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -36,9 +42,19 @@ impl Role {
     }
 }
 
-/// A person of the home. The password is an argon2id string (PHC format).
-#[derive(Clone, Serialize, Deserialize)]
+/// A person of the home, as one who comes in needs to be known.
+#[derive(Clone)]
 pub(crate) struct User {
+    /// As the account is named.
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    /// An argon2id string (PHC format).
+    pub(crate) password: String,
+}
+
+/// A person of the home, as this node kept them before the nodes of a home shared their accounts.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct FormerUser {
     pub(crate) name: String,
     pub(crate) role: Role,
     pub(crate) password: String,
@@ -48,8 +64,11 @@ pub(crate) struct User {
 /// A browser that is signed in; kept under the hash of its token.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
-    /// The key of the user.
+    /// The name of the account.
     pub(crate) user: String,
+    /// The mark of the password that it was opened with: with another one, set on whichever node, it is over.
+    #[serde(default, with = "serde_bytes")]
+    pub(crate) password: Vec<u8>,
     pub(crate) opened: Option<i64>,
     /// Coarse: written at most hourly.
     pub(crate) seen: Option<i64>,

@@ -6,8 +6,7 @@ use axum::{
     http::{Extensions, HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use meerkat_protocols::text;
-use meerkat_store::AccessTable;
+use meerkat_protocols::wishes::{Account, person_name};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -17,18 +16,16 @@ use crate::{
     Wiring,
     access::{
         Role,
-        book::{Access, Book, MAX_USERS, put},
+        accounts::{account_name, set_account},
+        book::Access,
         door::{Caller, address, within},
-        records::User,
-        secrets::{self, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS},
+        secrets::{self, MAX_PASSWORD_BYTES},
         sessions::Opened,
     },
     extract::Body,
     problem::Problem,
 };
 
-/// The longest name of a user, in characters.
-const MAX_NAME_CHARS: usize = 40;
 const COOKIE: &str = "meerkat_session";
 /// Browsers accept this name only with Secure, Path=/ and no Domain (RFC 6265bis, 4.1.3.2).
 const SECURE_COOKIE: &str = "__Host-meerkat_session";
@@ -109,7 +106,10 @@ fn clear_cookie(https: bool) -> HeaderValue {
 
 impl Access {
     /// Hashes on a thread of its own, one password at a time.
-    async fn hashed<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    pub(super) async fn hashed<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
         let _one_at_a_time = self.0.hashing.acquire().await.map_err(|_| Problem::unavailable())?;
         tokio::task::spawn_blocking(work).await.map_err(|_| Problem::fault("password hashing stopped"))
     }
@@ -119,85 +119,69 @@ impl Access {
         let password = Zeroizing::new(given.password);
         let wrong =
             || Problem::new(StatusCode::UNAUTHORIZED, "wrong_credentials", "The name or the password is not right.");
-        let key = account(&given.name);
-        let kept = self.with(|book| book.users.get(&key).map(|u| u.password.clone()))?;
-        let counted = *blake3::hash(key.as_bytes()).as_bytes();
+        self.accounts_came().await;
+        let user = self.user(&given.name)?;
+        let counted = *blake3::hash(person_name(&given.name).to_lowercase().as_bytes()).as_bytes();
         let now_ms = || (self.0.clock)().mono_ms;
         self.0.limits.account_waits(&counted, now_ms()).map_err(Problem::too_many)?;
         if password.len() > MAX_PASSWORD_BYTES {
             return Err(wrong());
         }
-        if !self.hashed(move || secrets::is_password(&password, kept.as_deref())).await? {
+        let kept = user.as_ref().map(|user| user.password.clone());
+        let right = self.hashed(move || secrets::is_password(&password, kept.as_deref())).await?;
+        let Some(user) = user.filter(|_| right) else {
             self.0.limits.account_failed(counted, now_ms());
             return Err(wrong());
-        }
+        };
         self.0.limits.account_succeeded(&counted);
-        self.open_session(&key, replaces)
+        self.open_session(&user.name, replaces)
     }
 
-    /// Makes the admin that the token's holder asks for. With a user of that name the password becomes the new one and
-    /// every session of that user ends.
-    async fn claim(&self, given: Claim) -> Result<Opened, Problem> {
+    /// Checks the password of somebody who is signed in, under the same limit as at the door: a browser left open must
+    /// not be a place to guess it.
+    pub(super) async fn check_own(&self, given: Zeroizing<String>, name: &str, kept: String) -> Result<(), Problem> {
+        let counted = *blake3::hash(name.to_lowercase().as_bytes()).as_bytes();
+        let now_ms = || (self.0.clock)().mono_ms;
+        self.0.limits.account_waits(&counted, now_ms()).map_err(Problem::too_many)?;
+        let short = given.len() <= MAX_PASSWORD_BYTES;
+        if short && self.hashed(move || secrets::is_password(&given, Some(&kept))).await? {
+            self.0.limits.account_succeeded(&counted);
+            return Ok(());
+        }
+        self.0.limits.account_failed(counted, now_ms());
+        let detail = "This is not the password until now.";
+        Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_password", detail).field("old"))
+    }
+
+    /// Makes the admin that the token's holder asks for. With an account of that name the password becomes the new one,
+    /// and every session of it ends.
+    async fn claim(&self, wiring: &Wiring, given: Claim) -> Result<Opened, Problem> {
         let password = Zeroizing::new(given.password);
         self.with(|_| ())?;
         if !self.is_claim(&given.token) {
             let detail = "This link does not count any more. `meerkat admin claim` on the node prints a new one.";
             return Err(Problem::forbidden("claim_token", detail));
         }
-        let name = user_name(&given.name)?;
-        check_password(&password)?;
-        let hashing = move || secrets::keep_password(&password);
-        let kept = self.hashed(hashing).await?.map_err(|_| Problem::fault("the password could not be hashed"))?;
+        let name = account_name(&given.name)?;
+        let hash = self.kept_password(password).await?;
 
         let _one_at_a_time = self.0.changing.lock().await;
-        let key = account(&name);
-        if self.with(|book| book.users.len() >= MAX_USERS && !book.users.contains_key(&key))? {
-            let detail = format!("There are {MAX_USERS} users, which is all there may be.");
-            return Err(Problem::new(StatusCode::CONFLICT, "too_many_users", detail));
-        }
-        let user = User { name, role: Role::Admin, password: kept, created: (self.0.clock)().wall };
+        let name = self.user(&name)?.map_or(name, |user| user.name);
         // Used up before it is written: two who hold the link at once are not both let in.
         if !self.use_claim(&given.token) {
             return Err(Problem::forbidden("claim_token", "Somebody else has just used this link."));
         }
-        if let Err(problem) = self.keep(vec![put(AccessTable::Users, key.as_bytes(), &user)]).await {
+        let account = Account { role: Role::Admin.word().to_owned(), hash };
+        if let Err(problem) = set_account(wiring, &name, account).await {
             // It was not done, so the link still counts.
             *self.claim_slot() = secrets::hash(secrets::Purpose::Claim, &given.token);
             return Err(problem);
         }
-        let ended = self.change(|book| {
-            book.users.insert(key.clone(), user);
-            book.end_sessions_of(&key)
-        })?;
-        self.keep_soon(ended);
-        self.open_session(&key, None)
+        self.open_session(&name, None)
     }
 }
 
-/// The key of an account: names differ by more than their case.
-fn account(name: &str) -> String {
-    text::inert(name).to_lowercase()
-}
-
-fn user_name(given: &str) -> Result<String, Problem> {
-    let name = text::inert(given);
-    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
-        return Err(Problem::invalid("name", format!("Give a name of 1 to {MAX_NAME_CHARS} characters.")));
-    }
-    Ok(name)
-}
-
-fn check_password(password: &str) -> Result<(), Problem> {
-    if password.chars().count() < MIN_PASSWORD_CHARS {
-        return Err(Problem::invalid("password", format!("Take at least {MIN_PASSWORD_CHARS} characters.")));
-    }
-    if password.len() > MAX_PASSWORD_BYTES {
-        return Err(Problem::invalid("password", format!("Take at most {MAX_PASSWORD_BYTES} bytes.")));
-    }
-    Ok(())
-}
-
-fn signed_in(wiring: &Wiring, status: StatusCode, opened: &Opened) -> Response {
+pub(super) fn signed_in(wiring: &Wiring, status: StatusCode, opened: &Opened) -> Response {
     let view = SessionView {
         state: SessionState::SignedIn,
         name: Some(opened.name.clone()),
@@ -223,7 +207,7 @@ async fn session(
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
 ) -> Result<Body<SessionView>, Problem> {
-    let claimed = wiring.access.with(Book::has_admin)?;
+    let claimed = wiring.access.is_claimed().ok_or_else(Problem::checking)?;
     let node_name = wiring.machine.node_name.clone();
     let state = if claimed { SessionState::SignedOut } else { SessionState::Unclaimed };
     let out = SessionView { state, name: None, role: None, csrf: None, node_name };
@@ -274,8 +258,8 @@ async fn sign_out(State(wiring): State<Wiring>, Extension(caller): Extension<Cal
     (status = 201, body = SessionView, headers(("Set-Cookie" = String))),
     (status = 403, description = "`claim_token`: used, replaced or never issued; `cross_site`", body = Problem,
         content_type = "application/problem+json"),
-    (status = 409, description = "`too_many_users`", body = Problem, content_type = "application/problem+json"),
-    (status = 507, description = "`not_saved`", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "`too_many_accounts`", body = Problem, content_type = "application/problem+json"),
+    (status = 507, description = "`not_saved_yet`", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn claim(
     State(wiring): State<Wiring>,
@@ -283,7 +267,7 @@ async fn claim(
     Body(given): Body<Claim>,
 ) -> Result<Response, Problem> {
     within(&wiring, address(&extensions))?;
-    let opened = wiring.access.claim(given).await?;
+    let opened = wiring.access.claim(&wiring, given).await?;
     Ok(signed_in(&wiring, StatusCode::CREATED, &opened))
 }
 

@@ -58,6 +58,11 @@ pub(crate) fn csrf(session_token: &str) -> String {
     BASE32_NOPAD.encode(&key).to_ascii_lowercase()
 }
 
+/// The mark of a password by the string that is kept for it: another password, or the same set anew, has another.
+pub(crate) fn password_mark(kept: &str) -> Vec<u8> {
+    blake3::derive_key("meerkat 2026-11 password mark", kept.as_bytes())[..16].to_vec()
+}
+
 /// argon2id with 19 MiB, two passes, one lane: the least that OWASP's password storage sheet names, and about 40 ms on
 /// a small machine.
 fn argon2() -> Argon2<'static> {

@@ -8,7 +8,7 @@ use meerkat_store::{AccessTable, AccessWrite};
 use crate::{
     access::{
         book::{Access, Book, LiveSession, MAX_SESSIONS, drop_record, put},
-        records::{Role, Session},
+        records::{Role, Session, User},
         secrets::{self, Purpose},
     },
     problem::Problem,
@@ -63,16 +63,17 @@ impl Access {
         let token = secrets::random().map_err(|_| Problem::fault("the operating system gives no randomness"))?;
         let hash = *secrets::hash(Purpose::Session, &token).ok_or_else(|| Problem::fault("token length"))?.as_bytes();
         let now = (self.0.clock)();
-        let record = Session { user: user.to_owned(), opened: now.wall, seen: now.wall };
-        let (opened, mut writes) = self.change(|book| -> Result<_, Problem> {
-            let user = book.users.get(user).ok_or_else(Problem::signed_out)?;
-            let opened = Opened { token, name: user.name.clone(), role: user.role };
+        let user = self.user(user)?.ok_or_else(Problem::signed_out)?;
+        let password = secrets::password_mark(&user.password);
+        let record = Session { user: user.name.clone(), password, opened: now.wall, seen: now.wall };
+        let (opened, mut writes) = self.change(|book| {
+            let opened = Opened { token, name: user.name, role: user.role };
             let mut writes = book.make_room(now);
             writes.extend(replaces.and_then(|old| book.end_session(&old)));
             let live = LiveSession { record: record.clone(), seen_mono_ms: AtomicU64::new(now.mono_ms) };
             book.sessions.insert(hash, live);
-            Ok((opened, writes))
-        })??;
+            (opened, writes)
+        })?;
         writes.push(put(AccessTable::Sessions, &hash, &record));
         self.keep_soon(writes);
         Ok(opened)
@@ -86,7 +87,8 @@ impl Access {
             let Some(session) = book.sessions.get(&hash).filter(|s| !s.is_over(now)) else { return (None, false) };
             session.seen_mono_ms.store(now.mono_ms, Ordering::Relaxed);
             let stale = now.wall.is_some_and(|wall| session.record.seen.is_none_or(|seen| wall - seen >= WRITE_SEEN_S));
-            (book.signed_in(hash, session), stale)
+            let user = self.holder(session).map(|user| SignedIn { hash, name: user.name, role: user.role });
+            (user, stale)
         })?;
         if write_seen && signed_in.is_some() {
             self.write_seen(&hash, now);
@@ -97,7 +99,17 @@ impl Access {
     /// Whether a session still stands, without noting that it was seen: a page left open is not a person at work.
     pub(crate) fn session_stands(&self, hash: &[u8; 32]) -> bool {
         let now = (self.0.clock)();
-        self.with(|book| book.sessions.get(hash).is_some_and(|s| !s.is_over(now))).unwrap_or(false)
+        let stands = |session: &LiveSession| !session.is_over(now) && self.holder(session).is_some();
+        self.with(|book| book.sessions.get(hash).is_some_and(stands)).unwrap_or(false)
+    }
+
+    /// Whose session it is: of an account that is still there, with the password it was opened with.
+    fn holder(&self, session: &LiveSession) -> Option<User> {
+        let accounts = self.accounts();
+        let account = accounts.get(&session.record.user)?;
+        let same = secrets::password_mark(&account.hash) == session.record.password;
+        let role = Role::from_word(&account.role).filter(|_| same)?;
+        Some(User { name: session.record.user.clone(), role, password: account.hash.clone() })
     }
 
     fn write_seen(&self, hash: &[u8; 32], now: Now) {
@@ -118,19 +130,8 @@ impl Access {
 }
 
 impl Book {
-    fn signed_in(&self, hash: [u8; 32], session: &LiveSession) -> Option<SignedIn> {
-        let user = self.users.get(&session.record.user)?;
-        Some(SignedIn { hash, name: user.name.clone(), role: user.role })
-    }
-
     pub(crate) fn end_session(&mut self, hash: &[u8; 32]) -> Option<AccessWrite> {
         self.sessions.remove(hash).map(|_| drop_record(AccessTable::Sessions, hash))
-    }
-
-    /// Ends all sessions of a user: the password is new.
-    pub(crate) fn end_sessions_of(&mut self, user: &str) -> Vec<AccessWrite> {
-        let of: Vec<_> = self.sessions.iter().filter(|(_, s)| s.record.user == user).map(|(h, _)| *h).collect();
-        of.iter().filter_map(|hash| self.end_session(hash)).collect()
     }
 
     /// Ends sessions that are over and, if there are too many, the one unseen longest.

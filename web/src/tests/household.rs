@@ -31,6 +31,9 @@ fn member(number: u8, own: bool) -> MemberState {
         in_step: false,
         twin: false,
         removed: false,
+        left: false,
+        word: meerkat_protocols::memberword::MemberWord::default(),
+        seen: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The page as browsers, programs and attackers meet it.
 
 mod access;
+mod accounts;
 mod answers;
 mod assets;
 mod doors;

@@ -86,6 +86,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The accounts of the page. All nodes of the home have the same.
+         * @description Needs the role `admin` or a higher one.
+         */
+        get: operations["accounts"];
+        put?: never;
+        /**
+         * Makes an account: it may sign in on every node of the home.
+         * @description Needs the role `admin` or a higher one.
+         */
+        post: operations["add_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Changes what an account may do, or its password. With a new password every session of it ends, on every node.
+         * @description Needs the role `admin` or a higher one.
+         */
+        put: operations["change_account"];
+        post?: never;
+        /**
+         * Takes an account away, on every node: its sessions end.
+         * @description Needs the role `admin` or a higher one.
+         */
+        delete: operations["remove_account"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alarms/seen": {
         parameters: {
             query?: never;
@@ -535,7 +583,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Takes this node out of its household: it starts anew as a home of its own. An admin removes it there.
+         * Takes this node out of its household: it starts anew as a home of its own. The others see that it left, if one of them
+         *     is connected; if none is, an admin removes it there.
          * @description Needs the role `admin` or a higher one.
          */
         post: operations["leave_household"];
@@ -1271,12 +1320,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Which alarms are told, on every node of the household.
+         * Which alarms are told, and quiet hours, on every node of the household.
          * @description Needs the role `viewer` or a higher one.
          */
         get: operations["rules"];
         /**
-         * Sets which alarms are told, all rules at once.
+         * Sets which alarms are told and when it is quiet, all at once.
          * @description Needs the role `moderator` or a higher one.
          */
         put: operations["set_rules"];
@@ -1310,6 +1359,26 @@ export interface paths {
          * @description Needs the role `viewer` or a higher one.
          */
         delete: operations["sign_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Gives the own account a new password. Every other session of it ends; this one goes on under a new cookie.
+         * @description Needs the role `viewer` or a higher one.
+         */
+        put: operations["own_password"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1440,6 +1509,37 @@ export interface components {
         /** @description Which peer. */
         AboutPeer: {
             peer: string;
+        };
+        /** @description What shall be different about an account. What is not given stays as it is. */
+        AccountBody: {
+            /**
+             * Format: password
+             * @description At least 8 characters. Every session of the account ends, on every node.
+             */
+            password: string | null;
+            role: components["schemas"]["Role"] | null;
+        };
+        /** @description An account, without its password. */
+        AccountView: {
+            /**
+             * @description Whether it was made or changed on two nodes that were apart: the lesser role holds, and one of the passwords, until
+             *     it is set anew.
+             */
+            doubled: boolean;
+            name: string;
+            /** @description Whether it is the one that asks. */
+            own: boolean;
+            role: components["schemas"]["Role"] | null;
+        };
+        /** @description All accounts of the home. */
+        AccountsView: {
+            items: components["schemas"]["AccountView"][];
+        };
+        /** @description A kind of alarm. */
+        AlarmKind: {
+            code: string;
+            /** @description What it is about, in a few words. */
+            title: string;
         };
         /** @description Something that needs a person's attention. */
         AlarmView: {
@@ -1978,10 +2078,21 @@ export interface components {
         };
         /** @description A node of this home. */
         HouseholdMember: {
+            /** @description What needs attention there. */
+            alarms: components["schemas"]["MemberAlarmView"][];
             /** @description Whether two copies of its data folder run. */
             copied: boolean;
             /** @description Whether it is connected and knows the same members. */
             in_step: boolean;
+            /**
+             * Format: int64
+             * @description When it was last heard since this node's start, in Unix seconds; null for this node.
+             */
+            last_seen: number | null;
+            /** @description Whether it left by its own word. */
+            left: boolean;
+            /** @description What kind of machine it is, in the words of its maker; empty until it was heard. */
+            machine: string;
             name: string;
             /** Format: int32 */
             number: number;
@@ -1999,6 +2110,8 @@ export interface components {
              * @description When it was added, in Unix seconds; null if the clock was not set.
              */
             since: number | null;
+            /** @description The version of its program; empty until it was heard. */
+            version: string;
         };
         /** @description How a member is called, or what it may do. What is not given stays as it is. */
         HouseholdMemberBody: {
@@ -2266,6 +2379,20 @@ export interface components {
             /** @description The same in words, with what to do next. */
             words: string;
         };
+        /** @description Something on a member that needs a person's attention. */
+        MemberAlarmView: {
+            code: string;
+            /** @description What to name it by when somebody has seen it. */
+            key: string;
+            seen: components["schemas"]["SeenView"] | null;
+            /**
+             * Format: int64
+             * @description Unix seconds; null if the clock there was not set.
+             */
+            since: number | null;
+            /** @description What is wrong, what it means and what to do. */
+            words: string;
+        };
         /** @description A message. */
         Message: {
             /**
@@ -2362,6 +2489,17 @@ export interface components {
             /** @description How many more it may answer for, of 12. */
             left: number;
         };
+        /** @description A new account. */
+        NewAccount: {
+            /** @description 1 to 40 characters; names differ by more than case. */
+            name: string;
+            /**
+             * Format: password
+             * @description At least 8 characters.
+             */
+            password: string;
+            role: components["schemas"]["Role"];
+        };
         /** @description What a new key shall be. */
         NewKey: {
             /** @description 1 to 40 characters. */
@@ -2452,6 +2590,19 @@ export interface components {
          * @enum {string}
          */
         Origin: "default" | "file" | "environment" | "flag";
+        /** @description A new password for the own account. */
+        OwnPassword: {
+            /**
+             * Format: password
+             * @description At least 8 characters.
+             */
+            new: string;
+            /**
+             * Format: password
+             * @description The one until now.
+             */
+            old: string;
+        };
         /** @description What this home told the neighbourhood about the number. */
         OwnReport: {
             category: components["schemas"]["Category"];
@@ -2596,7 +2747,7 @@ export interface components {
             /** @description A name for the kind of problem, to compare and not to fetch: `urn:meerkat:problem:` and the code. */
             type: string;
         };
-        /** @description Hours in which no alarm is told. */
+        /** @description Hours in which only callers that are known ring. */
         QuietView: {
             /** @description `22:00`. */
             from: string;
@@ -2703,13 +2854,27 @@ export interface components {
              */
             rows: number;
         };
-        /** @description Which alarms are told. */
-        RulesView: {
+        /** @description Which alarms are told, and quiet hours. */
+        RulesBody: {
             quiet: components["schemas"]["QuietView"] | null;
             /** @description By the code of the alarm; what is not named is told. */
             tell: {
                 [key: string]: boolean;
             };
+        };
+        /** @description The same, with how things are on this node. */
+        RulesView: {
+            /** @description All kinds of alarm, with what they are about. */
+            kinds: components["schemas"]["AlarmKind"][];
+            quiet: components["schemas"]["QuietView"] | null;
+            /** @description Whether it is quiet now. */
+            quiet_now: boolean;
+            /** @description By the code of the alarm; what is not named is told. */
+            tell: {
+                [key: string]: boolean;
+            };
+            /** @description By the clock of which time zone; null if this node knows none, so that it keeps no quiet hours. */
+            zone: string | null;
         };
         /** @description A call that is on disk. */
         SavedCall: {
@@ -2882,6 +3047,8 @@ export interface components {
              *     neighbours keeps it from ringing.
              */
             evidence: number;
+            /** @description Whether it is quiet, so that a call would not ring now whatever the verdict. */
+            quiet: boolean;
             /** @description The deciding reason first. */
             reasons: components["schemas"]["Reason"][];
             /**
@@ -3442,6 +3609,454 @@ export interface operations {
             };
             /** @description `unavailable`, `timeout`, `checking` */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountsView"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`, `checking` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAccount"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountsView"];
+                };
+            };
+            /** @description `not_json`, `unreadable` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `account_taken`, `too_many_accounts` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: a request may hold 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`, `checking` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_saved_yet` */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountsView"];
+                };
+            };
+            /** @description `not_json`, `unreadable` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no_such_account` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `last_admin_account` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: a request may hold 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`, `checking` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_saved_yet` */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountsView"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no_such_account` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `last_admin_account` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`, `checking` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_saved_yet` */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4593,7 +5208,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_users` */
+            /** @description `too_many_accounts` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4665,7 +5280,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_saved` */
+            /** @description `not_saved_yet` */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -10458,7 +11073,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RulesView"];
+                "application/json": components["schemas"]["RulesBody"];
             };
         };
         responses: {
@@ -10802,6 +11417,129 @@ export interface operations {
             };
             /** @description `unavailable`, `timeout`, `checking` */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    own_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnPassword"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            /** @description `not_json`, `unreadable` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no_account`: a key or the control socket has no password */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: a request may hold 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_password`, `invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`, `checking` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_saved_yet` */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -79,6 +79,8 @@ function pageOf(at: Route) {
       return <Lists />;
     case "imports":
       return <Imports />;
+    case "people":
+      return <People />;
     case "number":
       return <NumberDetails number={at.number} />;
     case "messages":
@@ -98,6 +100,7 @@ function pageOf(at: Route) {
 
 // Calls are what the page is opened for; the rest comes when it is asked for.
 const Imports = later(async () => (await import("./pages/imports")).Imports);
+const People = later(async () => (await import("./pages/people")).People);
 const Messages = later(async () => (await import("./pages/messages")).Messages);
 const Mesh = later(async () => (await import("./pages/mesh")).Mesh);
 const Graph = later(async () => (await import("./pages/graph")).Graph);
@@ -148,6 +151,7 @@ const TITLES: Readonly<Record<Exclude<Route["page"], "number">, Key>> = {
   calls: "calls.title",
   lists: "calls.tab.lists",
   imports: "calls.tab.imports",
+  people: "calls.tab.people",
   messages: "messages.title",
   mesh: "mesh.title",
   graph: "graph.title",

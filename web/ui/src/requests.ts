@@ -1,6 +1,6 @@
 /** Every request the page makes. */
 import { call } from "./client";
-import type { Category, Role, Settings, Standing, Verdict } from "./types";
+import type { AccountRole, Category, Role, Rules, Settings, Standing, Verdict } from "./types";
 
 type Signal = AbortSignal | undefined;
 
@@ -89,6 +89,21 @@ export const api = {
   settings: (signal?: Signal) => call("get", "/api/v1/settings", { signal }),
   setSettings: (body: Omit<Settings, "pinned">) => call("put", "/api/v1/settings", { body }),
   config: (signal?: Signal) => call("get", "/api/v1/config", { signal }),
+  people: (signal?: Signal) => call("get", "/api/v1/people", { signal }),
+  setPerson: (number: string, name: string) =>
+    call("put", "/api/v1/people/{number}", { path: { number }, body: { name } }),
+  removePerson: (number: string) => call("delete", "/api/v1/people/{number}", { path: { number } }),
+  rules: (signal?: Signal) => call("get", "/api/v1/rules", { signal }),
+  setRules: (body: Pick<Rules, "tell" | "quiet">) => call("put", "/api/v1/rules", { body }),
+  alarmSeen: (key: string) => call("post", "/api/v1/alarms/seen", { body: { key } }),
+  accounts: (signal?: Signal) => call("get", "/api/v1/accounts", { signal }),
+  addAccount: (name: string, role: AccountRole, password: string) =>
+    call("post", "/api/v1/accounts", { body: { name, role, password } }),
+  changeAccount: (name: string, role: AccountRole | null, password: string | null) =>
+    call("put", "/api/v1/accounts/{name}", { path: { name }, body: { role, password } }),
+  removeAccount: (name: string) => call("delete", "/api/v1/accounts/{name}", { path: { name } }),
+  changePassword: (old: string, password: string) =>
+    call("put", "/api/v1/session/password", { body: { old, new: password } }),
   keys: (signal?: Signal) => call("get", "/api/v1/api-keys", { signal }),
   createKey: (name: string, role: Role) => call("post", "/api/v1/api-keys", { body: { name, role } }),
   deleteKey: (id: string) => call("delete", "/api/v1/api-keys/{id}", { path: { id } }),

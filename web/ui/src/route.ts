@@ -1,12 +1,13 @@
 /** Which page the address names. The node serves one document, so the page's place is behind the `#`. */
 
-export type SystemTab = "node" | "settings" | "config" | "keys";
+export type SystemTab = "node" | "settings" | "rules" | "accounts" | "config" | "keys";
 
 export type Route =
   | { page: "home" }
   | { page: "calls" }
   | { page: "lists" }
   | { page: "imports" }
+  | { page: "people" }
   | { page: "number"; number: string }
   | { page: "messages"; home: string | null }
   | { page: "mesh" }
@@ -16,7 +17,7 @@ export type Route =
   | { page: "claim"; token: string }
   | { page: "missing"; address: string };
 
-const SYSTEM_TABS: readonly SystemTab[] = ["node", "settings", "config", "keys"];
+const SYSTEM_TABS: readonly SystemTab[] = ["node", "settings", "rules", "accounts", "config", "keys"];
 
 /** Reads `location.hash`. */
 export function parse(hash: string): Route {
@@ -30,7 +31,7 @@ export function parse(hash: string): Route {
       return second === undefined ? { page: "home" } : missing;
     case "calls":
       if (second === undefined || second === "") return { page: "calls" };
-      return second === "lists" || second === "imports" ? { page: second } : missing;
+      return second === "lists" || second === "imports" || second === "people" ? { page: second } : missing;
     case "number":
       return second === undefined || second === "" ? missing : { page: "number", number: second };
     case "messages":
@@ -56,6 +57,7 @@ export function placeOf(page: Route["page"]): Route["page"] {
       return "mesh";
     case "lists":
     case "imports":
+    case "people":
     case "number":
       return "calls";
     default:
@@ -74,6 +76,8 @@ export function address(route: Exclude<Route, { page: "missing" | "claim" }>): s
       return "#/calls/lists";
     case "imports":
       return "#/calls/imports";
+    case "people":
+      return "#/calls/people";
     case "number":
       // A plus sign is legal there and reads better than %2B.
       return `#/number/${encodeURIComponent(route.number).replaceAll("%2B", "+")}`;

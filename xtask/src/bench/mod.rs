@@ -7,6 +7,7 @@ mod build;
 mod calls;
 mod disk;
 mod house;
+mod household;
 mod list;
 mod memory;
 mod page;
@@ -80,11 +81,14 @@ const BENCHES: &[Bench] = &[
     list::BENCH,
     disk::BENCH,
     reconcile::BENCH,
+    household::EDIT,
+    household::IDLE,
+    household::YEARS,
     build::BENCH,
 ];
 
 /// These build what they measure themselves.
-const WITHOUT_DAEMON: &[&str] = &[build::BENCH.name, reconcile::BENCH.name];
+const WITHOUT_DAEMON: &[&str] = &[build::BENCH.name, reconcile::BENCH.name, household::YEARS.name];
 
 /// How `cargo xtask bench` is called.
 #[derive(Args)]

@@ -388,7 +388,7 @@ impl Node {
 
     /// A person takes this node out of its household: it becomes a home of its own. The others are not told: an admin
     /// removes it there.
-    pub(super) fn leave_household(&mut self, command: CommandId) -> Result<(), Refusal> {
+    pub(super) fn leave_household(&mut self, now: Now, command: CommandId) -> Result<(), Refusal> {
         let roster = self.household.roster();
         if !roster.is_removed(self.identity.node) {
             if roster.members().count() < 2 {
@@ -398,8 +398,6 @@ impl Node {
                 return Err(Refusal::Enrolment(EnrolRefusal::LastAdmin));
             }
         }
-        self.put(Output::Reply(command, Ok(Reply::Saved)));
-        self.put(Output::Become(Box::new(Becoming { whose: Whose::Own, met: None })));
-        Ok(())
+        self.say_goodbye(now, command)
     }
 }

@@ -226,7 +226,7 @@ impl crate::node::Node {
                 false => self.refuse_guest(id, digits),
             },
             EnrolCommand::GiveUp => self.give_up_joining(id),
-            EnrolCommand::Leave => self.leave_household(id),
+            EnrolCommand::Leave => self.leave_household(now, id),
         }
     }
 

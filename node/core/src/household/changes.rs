@@ -27,6 +27,8 @@ pub enum Then {
     Nothing,
     /// A person who asked for it is answered.
     Reply(CommandId),
+    /// This node was taken out by its own word: it starts anew once those who are there know.
+    Leave(CommandId),
     /// The node that was added may fetch the roster, and the person who confirmed it is answered.
     Admit(Peer, CommandId),
 }
@@ -87,15 +89,16 @@ impl Node {
         // What a member brought meanwhile may have made it impossible.
         match self.keep_entries(now, vec![signed]) {
             0 => self.not_changed(&then, "the household was changed meanwhile: look and try again"),
-            _ => self.changed(&then),
+            _ => self.changed(now, &then),
         }
         self.next_change(now);
     }
 
-    fn changed(&mut self, then: &Then) {
+    fn changed(&mut self, now: Now, then: &Then) {
         match then {
             Then::Nothing => {}
             Then::Reply(command) => self.put(Output::AfterCommit(Promise::Reply(*command, Reply::Saved))),
+            Then::Leave(command) => self.wait_for_goodbyes(now, *command),
             Then::Admit(peer, command) => {
                 self.guest_added(*peer);
                 self.put(Output::AfterCommit(Promise::Reply(*command, Reply::Saved)));
@@ -106,7 +109,9 @@ impl Node {
     fn not_changed(&mut self, then: &Then, why: &str) {
         match then {
             Then::Nothing => {}
-            Then::Reply(command) => self.put(Output::Reply(*command, Err(Refusal::Invalid(why.to_owned())))),
+            Then::Reply(command) | Then::Leave(command) => {
+                self.put(Output::Reply(*command, Err(Refusal::Invalid(why.to_owned()))));
+            }
             Then::Admit(peer, command) => {
                 self.guest_not_added(*peer);
                 self.put(Output::Reply(*command, Err(Refusal::Invalid(why.to_owned()))));

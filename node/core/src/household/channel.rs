@@ -119,12 +119,16 @@ impl Node {
             Channel::Roster => self.hello_asked(now, number, inbound, &payload),
             Channel::Facts => self.facts_asked(now, number, inbound, &payload),
             Channel::Documents => self.documents_asked(number, inbound, &payload),
+            Channel::About => self.about_asked(now, number, inbound, &payload),
             Channel::Keys | Channel::Speech => self.refuse_member(inbound),
         }
     }
 
     /// A word of ours was answered, or has no answer; `false` if the request was not one to a member.
     pub(crate) fn member_answered(&mut self, now: Now, request: RequestRef, data: Option<&[u8]>) -> bool {
+        if self.goodbye_answered(now, request) {
+            return true;
+        }
         let Some(Asked { to, channel }) = self.household.asked.remove(&request) else { return false };
         let answer = data.and_then(|data| data.split_first());
         let status = answer.and_then(|(status, _)| Status::from_byte(*status));
@@ -139,6 +143,7 @@ impl Node {
             Channel::Roster => self.hello_answered(now, to, payload.as_deref()),
             Channel::Facts => self.facts_answered(now, to, request, payload.as_deref()),
             Channel::Documents => self.documents_answered(now, request, payload.as_deref()),
+            Channel::About => self.about_answered(now, to, payload.as_deref()),
             Channel::Keys | Channel::Speech => {}
         }
         true
@@ -146,13 +151,14 @@ impl Node {
 
     /// A member is there with the same roster: what waits for it can go.
     pub(super) fn member_came(&mut self, now: Now, number: NodeNumber) {
+        self.tell_about(number);
         self.facts_member_came(now, number);
         self.documents_came(now, number);
     }
 
     /// A member is not there any more, or not in step.
     pub(super) fn member_is_away(&mut self, now: Now, number: NodeNumber) {
-        let _ = now;
+        self.saw_member(now, number);
         self.facts_member_went(number);
         self.documents_went(number);
     }

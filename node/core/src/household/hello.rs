@@ -100,6 +100,7 @@ impl Node {
         if !addresses.is_empty() {
             self.put(Output::Order(Order::Dial { peer, addresses }));
         }
+        self.saw_member(now, from);
         self.saw_run(now, from, run);
         self.heard_of_twins(now, &twins);
         if self.household.roster.heads() == heads {
@@ -126,6 +127,7 @@ impl Node {
         let hello = Hello { run: self.household.run, entries, ..Hello::default() };
         let request = self.next_request();
         let data = [&[Channel::Roster as u8], &hello.encode()[..]].concat();
+        self.household.goodbyes.said(request);
         self.put(Output::Order(Order::AskMember { request, peer, data }));
     }
 
@@ -135,6 +137,12 @@ impl Node {
         roster.entries().map(|(id, _)| id).find(removes)
     }
 
+    /// Whether a member that was removed said so itself.
+    pub(super) fn has_left(&self, number: NodeNumber) -> bool {
+        let removal = self.removal_of(number).and_then(|id| self.household.roster.entry(id));
+        removal.is_some_and(|entry| entry.author == number)
+    }
+
     /// Does what is due: greets again, and begins a new epoch where one is needed.
     pub(crate) fn mind_household(&mut self, now: Now) {
         if self.household.hello_due_ms.is_some_and(|due| due <= now.mono_ms) {
@@ -142,6 +150,8 @@ impl Node {
             self.greet_members(now);
         }
         self.rekey_if_due(now);
+        self.mind_goodbyes(now);
+        self.mind_about(now);
     }
 
     pub(super) fn next_request(&mut self) -> RequestRef {

@@ -4,10 +4,12 @@
 //! looked at. When a member is connected, the two compare their rosters first, so that a removal goes before everything
 //! else; only then the other parts hear that it came. `design/household.md` draws it.
 
+mod about;
 mod changes;
 mod channel;
 pub(crate) mod facts;
 mod hello;
+mod leaving;
 mod runs;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -32,6 +34,7 @@ use crate::{
     snapshot::{HouseholdState, MemberState},
 };
 
+pub(crate) use about::Abouts;
 pub use changes::Then;
 pub use channel::MemberInbound;
 
@@ -56,6 +59,8 @@ pub(crate) struct Household {
     again: BTreeSet<NodeNumber>,
     run: Run,
     runs: runs::Runs,
+    pub(crate) abouts: about::Abouts,
+    goodbyes: leaving::Goodbyes,
     hello_due_ms: Option<u64>,
     rekey_due_ms: Option<u64>,
     /// This node was removed.
@@ -91,6 +96,8 @@ impl Household {
             again: BTreeSet::new(),
             run,
             runs: runs::Runs::default(),
+            abouts: about::Abouts::default(),
+            goodbyes: leaving::Goodbyes::default(),
             hello_due_ms: None,
             rekey_due_ms: None,
             expelled: false,
@@ -99,7 +106,8 @@ impl Household {
 
     /// When something is to be done, in milliseconds of the monotonic clock.
     pub(crate) fn due_ms(&self) -> Option<u64> {
-        [self.hello_due_ms, self.rekey_due_ms].into_iter().flatten().min()
+        let own = [self.hello_due_ms, self.rekey_due_ms, self.abouts.due_ms(), self.goodbyes.due_ms()];
+        own.into_iter().flatten().min()
     }
 }
 
@@ -265,6 +273,12 @@ impl Node {
             in_step: self.is_member_there(member.number),
             twin: self.household.runs.is_twin(member.number),
             removed,
+            left: removed && self.has_left(member.number),
+            word: match member.number == self.identity.node {
+                true => self.own_word(),
+                false => self.household.abouts.word(member.number),
+            },
+            seen: self.household.abouts.seen(member.number),
         };
         let roster = &self.household.roster;
         let members = roster.members().map(|member| state(member, false));

@@ -5,6 +5,7 @@ mod household;
 mod keeping;
 mod meeting;
 mod numbers;
+mod wishes;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
@@ -18,6 +19,7 @@ pub use household::{Deed, Household, RoleOf};
 pub use keeping::{Audit, Backup, Key, KeyModeWord, RestoreAsWord, Unlock};
 pub use meeting::{Invite, Join, Meet};
 pub use numbers::{Import, Imports, Number};
+pub use wishes::{Account, AccountRole, Alarms, AlarmsDeed, People, PeopleDeed, Quiet, QuietDeed, Switch};
 
 /// Screens calls before they ring and learns from neighbours.
 #[derive(Debug, Parser)]
@@ -72,6 +74,10 @@ pub enum Command {
     /// Show and change the numbers you allow and block
     #[command(subcommand)]
     List(List),
+    /// The address book: who is in it always rings
+    People(People),
+    /// Quiet hours, in which only callers you know ring
+    Quiet(Quiet),
     /// Import a list of unwanted numbers that others published
     Import(Import),
     /// Print or erase what is kept about a number
@@ -99,6 +105,11 @@ pub enum Command {
     /// About the people who may use the page
     #[command(subcommand)]
     Admin(Admin),
+    /// The accounts of the page, the same on all nodes of the home
+    #[command(subcommand)]
+    Account(Account),
+    /// What needs attention, and who has seen it
+    Alarms(Alarms),
     /// Keys for programs that use the API
     #[command(subcommand)]
     ApiKey(ApiKey),

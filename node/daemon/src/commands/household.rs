@@ -174,9 +174,16 @@ impl<W: Write> Asked<'_, W> {
     }
 
     async fn leave(mut self, yes: bool, output: Output) -> Result<Exit, Failure> {
-        self.agreed(shown::LEAVING, yes)?;
+        let household = self.client.get(HOUSEHOLD).await?;
+        let members = household["members"].as_array().cloned().unwrap_or_default();
+        let hears = |m: &Value| m["online"] == true && m["own"] == false && m["removed"] == false;
+        let others = if members.iter().any(hears) { shown::LEAVING_HEARD } else { shown::LEAVING_UNHEARD };
+        self.agreed(&format!("{} {others}", shown::LEAVING), yes)?;
         let home = self.client.get("/api/v1/node").await?["home"].clone();
         self.client.send(Method::POST, "/api/v1/household/leave", None).await?;
+        if !output.json {
+            writeln!(self.out, "{others}")?;
+        }
         self.moved(&home, output).await
     }
 }

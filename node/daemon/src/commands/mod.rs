@@ -7,6 +7,7 @@ mod meeting;
 mod messages;
 mod numbers;
 mod ping;
+mod wishes;
 
 use std::{
     io::{self, Write},
@@ -60,6 +61,10 @@ pub async fn run(cli: &Cli, around: &Surroundings, out: &mut (impl Write + Send)
         Command::Check { number, output } => node.show(&number_path(number), *output, shown::check).await,
         Command::Report(report) => node.report(report).await,
         Command::List(list) => node.list(list).await,
+        Command::People(people) => node.people(people).await,
+        Command::Quiet(quiet) => node.quiet(quiet).await,
+        Command::Account(account) => node.account(account).await,
+        Command::Alarms(alarms) => node.alarms(alarms).await,
         Command::Import(import) => node.import(import).await,
         Command::Number(number) => node.number(number).await,
         Command::Vouch(vouch) => node.vouch(vouch).await,

@@ -30,7 +30,7 @@ pub const DEFAULT_LISTEN: [&str; 4] =
     ["/ip4/0.0.0.0/tcp/4787", "/ip6/::/tcp/4787", "/ip4/0.0.0.0/udp/4787/quic-v1", "/ip6/::/udp/4787/quic-v1"];
 
 /// Every setting outside the telephone lines, as the file spells it.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "data",
     "web.listen",
     "web.hosts",
@@ -40,6 +40,7 @@ const KEYS: [&str; 15] = [
     "network.mdns",
     "network.relay",
     "node.name",
+    "node.zone",
     "node.latitude",
     "node.longitude",
     "wishes.region",
@@ -98,6 +99,8 @@ pub struct Node {
     pub name: String,
     /// Latitude and longitude in degrees, WGS 84, if told.
     pub place: Option<(f64, f64)>,
+    /// The time zone of the home, if it is not the machine's.
+    pub zone: Option<String>,
 }
 
 /// Wishes that the settings pin.
@@ -195,7 +198,8 @@ fn node(layers: &mut Layers, around: &Surroundings) -> Node {
             layers.wrong_together(key, format!("`{key}` needs `{missing}` beside it"), format!("add `{missing}`"));
         }
     }
-    Node { name, place: latitude.zip(longitude) }
+    let zone = layers.take("node.zone", None, |raw| values::zone(raw).map(Some));
+    Node { name, place: latitude.zip(longitude), zone }
 }
 
 fn pins(layers: &mut Layers) -> Pins {

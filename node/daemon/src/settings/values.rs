@@ -127,6 +127,16 @@ pub(super) fn list<T>(raw: &Raw, item: impl Fn(&Raw) -> Result<T, Wrong>) -> Res
     }
 }
 
+/// A time zone that this machine knows.
+pub(super) fn zone(raw: &Raw) -> Result<String, Wrong> {
+    let remedy = "write a name of the time zone database in quotes, for instance \"Europe/Berlin\"";
+    let text = string(raw, remedy)?;
+    match crate::zone::named(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err(Wrong::new(format!("{} is no time zone that this machine knows", quoted(text)), remedy)),
+    }
+}
+
 /// A host name for the browser's address line.
 pub(super) fn host(raw: &Raw) -> Result<String, Wrong> {
     let remedy =

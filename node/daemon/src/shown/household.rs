@@ -5,7 +5,7 @@ use std::fmt::Write;
 use fast_qr::{ECL, QRBuilder};
 use serde_json::Value;
 
-use super::{duration, fields, list, long, number, table, text, truth};
+use super::{duration, fields, list, long, number, table, text, time, truth};
 
 /// Before a member is removed.
 pub(crate) const REMOVAL: &str = "It gets nothing new from the household from now on, for ever: it cannot come back as the same \
@@ -13,7 +13,12 @@ pub(crate) const REMOVAL: &str = "It gets nothing new from the household from no
                                   pass-words that were written there.";
 /// Before this node leaves.
 pub(crate) const LEAVING: &str = "This node starts anew as a home of its own. Its calls and lists come along; vouches, reports, \
-                                  messages and settings stay with the household. An admin there still has to remove it.";
+                                  messages and settings stay with the household.";
+/// What else is said, if another node of the household is connected.
+pub(crate) const LEAVING_HEARD: &str = "The other nodes are told.";
+/// What else is said, if none is.
+pub(crate) const LEAVING_UNHEARD: &str = "None of the other nodes is connected, so they cannot be told: an admin there \
+                                          has to remove this node.";
 
 /// Before this node joins another household.
 #[must_use]
@@ -21,7 +26,7 @@ pub(crate) fn left_behind(behind: &Value) -> String {
     let (vouches, threads) = (number(behind, "vouches"), number(behind, "conversations"));
     format!(
         "This node becomes a part of another home. Its calls and lists come along. What stays behind: {vouches} vouches for \
-         neighbours, the messages of {threads} neighbours, this home's reports (they count on as that home's), its settings."
+         neighbours, the messages of {threads} neighbours, this home's reports (they count on as that home's), its settings, its accounts: the household's sign in."
     )
 }
 
@@ -36,11 +41,27 @@ pub(crate) fn household(household: &Value) -> String {
             } else {
                 text(member, "name")
             };
-            vec![number(member, "number").to_string(), name, text(member, "role"), presence(member).to_owned()]
+            let state = presence(member);
+            let state = match state {
+                "away" if !member["last_seen"].is_null() => format!("away, last seen {}", time(member, "last_seen")),
+                _ => state.to_owned(),
+            };
+            let machine = [text(member, "machine"), text(member, "version")].join(" ");
+            vec![number(member, "number").to_string(), name, text(member, "role"), state, machine.trim().to_owned()]
         })
         .collect();
     let alone = "This home has one node. `meerkat household invite` lets another in.";
-    let mut out = table(&["NO", "NODE", "ROLE", "STATE"], &rows, alone);
+    let mut out = table(&["NO", "NODE", "ROLE", "STATE", "MACHINE AND VERSION"], &rows, alone);
+    for member in list(household, "members").iter().filter(|member| !truth(member, "own")) {
+        for alarm in list(member, "alarms") {
+            let seen = if alarm["seen"].is_null() {
+                String::new()
+            } else {
+                format!(" (seen by {})", text(&alarm["seen"], "by"))
+            };
+            let _ = writeln!(out, "\n{}: {}{seen}", text(member, "name"), long(alarm, "words"));
+        }
+    }
     if truth(household, "expelled") {
         out.push_str("\nThis node was removed from the household.\n");
     }
@@ -52,6 +73,7 @@ pub(crate) fn household(household: &Value) -> String {
 
 fn presence(member: &Value) -> &'static str {
     match () {
+        () if truth(member, "left") => "left",
         () if truth(member, "removed") => "removed",
         () if truth(member, "copied") => "runs twice: remove it",
         () if truth(member, "in_step") => "there",

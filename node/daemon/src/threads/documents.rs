@@ -8,7 +8,7 @@ use meerkat_protocols::{
 };
 
 /// Makes an edit. When the document is written whole anyway, a past that has outgrown it is given up.
-pub(super) fn change(shelf: &mut Shelf, edit: &Edit) -> Result<Vec<Write>, String> {
+pub(crate) fn change(shelf: &mut Shelf, edit: &Edit) -> Result<Vec<Write>, String> {
     let mut edited = shelf.edit(edit).map_err(|refused| refused.to_string())?;
     let document = edited.document;
     if edited.whole && shelf.has_outgrown(document) {
@@ -82,7 +82,7 @@ fn changed(shelf: &Shelf, id: DocumentId) -> Changed {
         DocumentId::People => Changed::People(wishes.people.clone()),
         DocumentId::Rules => Changed::Rules(wishes.rules.clone()),
         DocumentId::Acknowledgements => Changed::Acknowledged(wishes.acknowledged.clone()),
-        DocumentId::Accounts => Changed::Accounts,
+        DocumentId::Accounts => Changed::Accounts(wishes.accounts.clone(), wishes.doubled.clone()),
         DocumentId::Nodes => Changed::Nodes(wishes.nodes.clone()),
     }
 }

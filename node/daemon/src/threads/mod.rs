@@ -4,7 +4,7 @@
 //! Channels are bounded or bounded by what the engine has under way; the engine never waits for any of them. A caller
 //! never waits for a disk: the writer has a thread of its own, and the phone's queue is looked at first.
 
-mod documents;
+pub(crate) mod documents;
 mod engine;
 mod exchanges;
 mod jobs;

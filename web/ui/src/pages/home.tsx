@@ -6,10 +6,10 @@ import { count, region } from "../format";
 import { remember, remembered } from "../memory";
 import { LineBadge } from "../parts/badge";
 import { CallTable } from "../parts/calltable";
+import { AlarmList } from "../parts/alarms";
 import { Card } from "../parts/card";
 import { Icon } from "../parts/icon";
 import { Empty, Failure, Skeleton } from "../parts/states";
-import { Time } from "../parts/time";
 import { useResource } from "../resource";
 import { has } from "../session";
 import { summary, summaryProblem, reloadSummary } from "../summary";
@@ -83,22 +83,19 @@ function Alarms({ now }: { now: Summary }) {
   // A clock that is not set has a banner of its own on every page.
   const alarms = now.alarms.filter(({ code }) => code !== "clock_not_set");
   if (alarms.length === 0) return null;
+  // What somebody has seen, or what nobody wants to be told, steps back.
+  const open = alarms.filter((alarm) => alarm.told && alarm.seen === null);
+  const rest = alarms.filter((alarm) => !open.includes(alarm));
   return (
     <section class="alarms" aria-label={t("home.alarms")}>
       <h2 class="hidden">{t("home.alarms")}</h2>
-      <ul>
-        {alarms.map((alarm) => (
-          <li key={alarm.code} class="alarm">
-            <Icon name="challenge" />
-            <p>{alarm.words}</p>
-            {alarm.since !== null && (
-              <span class="soft">
-                <Time unix={alarm.since} />
-              </span>
-            )}
-          </li>
-        ))}
-      </ul>
+      {open.length > 0 && <AlarmList alarms={open} />}
+      {rest.length > 0 && (
+        <details>
+          <summary>{tn("alarms.rest", rest.length)}</summary>
+          <AlarmList alarms={rest} />
+        </details>
+      )}
     </section>
   );
 }

@@ -1,14 +1,16 @@
 /** The nodes of this home: who they are, who comes in, who goes. */
 import { useState } from "preact/hooks";
 
+import { AlarmList } from "../parts/alarms";
 import { Card } from "../parts/card";
 import { useDeed } from "../parts/deed";
-import { Confirm, Dialog } from "../parts/dialog";
+import { Confirm, DialogForm } from "../parts/dialog";
 import { InviteNode, JoinHousehold } from "../parts/enrol";
 import { CatchingUp } from "../parts/facts";
 import { Choice, Field } from "../parts/field";
-import { Icon } from "../parts/icon";
+import { IconButton } from "../parts/iconbutton";
 import { Empty, Failure, Skeleton } from "../parts/states";
+import { Time } from "../parts/time";
 import { api } from "../requests";
 import { useResource } from "../resource";
 import { has } from "../session";
@@ -20,6 +22,7 @@ export function Household() {
   const { data, problem, reload, set } = useResource("household", api.household, [
     "household.changed",
     "facts.arrived",
+    "alarms.changed",
   ]);
   return (
     <div class="page">
@@ -37,7 +40,7 @@ export function Household() {
         {data?.members.length === 0 && (
           <Empty icon="home" title={t("household.alone")} why={t("household.alone_why")} />
         )}
-        {data !== undefined && data.members.length > 0 && <Members home={data} onChanged={set} />}
+        {data !== undefined && data.members.length > 0 && <Members home={data} onChanged={set} onSeen={reload} />}
         {data !== undefined && <CatchingUp facts={data.facts} />}
       </Card>
       {data !== undefined && has("admin") && <Enrolling home={data} />}
@@ -59,13 +62,14 @@ function Enrolling({ home }: { home: Home }) {
           {free && <JoinHousehold enrolment={data} behind={home.left_behind} onChanged={set} />}
         </div>
       )}
-      {(present > 1 || home.expelled) && <Leave />}
+      {(present > 1 || home.expelled) && <Leave home={home} />}
     </>
   );
 }
 
-function Leave() {
+function Leave({ home }: { home: Home }) {
   const [leaving, setLeaving] = useState(false);
+  const heard = home.expelled || home.members.some((member) => member.online && !member.own && !member.removed);
   return (
     <p>
       <button type="button" class="button" onClick={() => setLeaving(true)}>
@@ -74,7 +78,7 @@ function Leave() {
       {leaving && (
         <Confirm
           title={t("household.leave")}
-          why={t("household.leave_why")}
+          why={`${t("household.leave_why")} ${t(heard ? "household.leave_heard" : "household.leave_unheard")}`}
           act={t("household.leave_do")}
           onConfirm={async () => {
             await api.leaveHousehold();
@@ -88,14 +92,40 @@ function Leave() {
 }
 
 function state(member: HouseholdMember): string {
-  if (member.removed) return t("household.removed");
+  if (member.removed) return t(member.left ? "household.gone" : "household.removed");
   if (member.copied) return t("household.copied");
   if (member.own) return t("household.this");
   if (member.in_step) return t("household.there");
   return member.online ? t("household.catching_up") : t("household.away");
 }
 
-function Members({ home, onChanged }: { home: Home; onChanged: (home: Home) => void }) {
+/** What a member is, since when it was not heard, and what needs attention there. */
+function About({ member, onSeen }: { member: HouseholdMember; onSeen: () => void }) {
+  const away = !member.own && !member.online && !member.removed;
+  const what = [member.machine, member.version === "" ? "" : t("household.version", { version: member.version })];
+  return (
+    <div class="member-about">
+      {member.machine !== "" && <p class="soft">{what.filter((text) => text !== "").join(" · ")}</p>}
+      {away && (
+        <p class="soft">
+          {t(member.last_seen === null ? "household.not_seen" : "household.last_seen")}{" "}
+          {member.last_seen !== null && <Time unix={member.last_seen} />}
+        </p>
+      )}
+      {!member.removed && !member.own && member.alarms.length > 0 && (
+        <AlarmList alarms={member.alarms} onSeen={onSeen} />
+      )}
+    </div>
+  );
+}
+
+interface MembersProps {
+  home: Home;
+  onChanged: (home: Home) => void;
+  onSeen: () => void;
+}
+
+function Members({ home, onChanged, onSeen }: MembersProps) {
   const [removing, setRemoving] = useState<HouseholdMember | null>(null);
   const [editing, setEditing] = useState<HouseholdMember | null>(null);
   const may = home.admin && has("admin");
@@ -120,7 +150,10 @@ function Members({ home, onChanged }: { home: Home; onChanged: (home: Home) => v
         <tbody>
           {home.members.map((member) => (
             <tr key={member.number}>
-              <th scope="row">{member.name}</th>
+              <th scope="row">
+                {member.name}
+                <About member={member} onSeen={onSeen} />
+              </th>
               <td>
                 <span class={`presence ${member.online && !member.removed ? "presence-on" : ""}`}>{state(member)}</span>
               </td>
@@ -131,25 +164,17 @@ function Members({ home, onChanged }: { home: Home; onChanged: (home: Home) => v
                 <td>
                   {!member.removed && (
                     <div class="actions">
-                      <button
-                        type="button"
-                        class="icon-button"
-                        aria-label={t("household.edit", { name: member.name })}
-                        title={t("household.edit", { name: member.name })}
+                      <IconButton
+                        icon="edit"
+                        label={t("household.edit", { name: member.name })}
                         onClick={() => setEditing(member)}
-                      >
-                        <Icon name="edit" />
-                      </button>
+                      />
                       {!member.own && (
-                        <button
-                          type="button"
-                          class="icon-button"
-                          aria-label={t("household.remove", { name: member.name })}
-                          title={t("household.remove", { name: member.name })}
+                        <IconButton
+                          icon="trash"
+                          label={t("household.remove", { name: member.name })}
                           onClick={() => setRemoving(member)}
-                        >
-                          <Icon name="trash" />
-                        </button>
+                        />
                       )}
                     </div>
                   )}
@@ -195,41 +220,31 @@ function Edit({ member, onChanged, onClose }: EditProps) {
       onClose();
     });
   return (
-    <Dialog title={t("household.edit_title", { name: member.name })} onClose={onClose}>
-      <form
-        class="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void save();
-        }}
-      >
-        <Field
-          label={t("household.name")}
-          value={name}
-          onValue={setName}
-          error={deed.problem?.message}
-          maxLength={40}
-          autocomplete="off"
-          required
-        />
-        <Choice
-          label={t("household.guest_role")}
-          value={role}
-          options={[
-            { value: "member", label: t("household.role.member") },
-            { value: "admin", label: t("household.role.admin") },
-          ]}
-          onValue={setRole}
-        />
-        <div class="dialog-actions">
-          <button type="button" class="button" onClick={onClose}>
-            {t("app.cancel")}
-          </button>
-          <button type="submit" class="button button-main" disabled={deed.busy}>
-            {t("app.save")}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <DialogForm
+      title={t("household.edit_title", { name: member.name })}
+      act={t("app.save")}
+      busy={deed.busy}
+      onSend={save}
+      onClose={onClose}
+    >
+      <Field
+        label={t("household.name")}
+        value={name}
+        onValue={setName}
+        error={deed.problem?.message}
+        maxLength={40}
+        autocomplete="off"
+        required
+      />
+      <Choice
+        label={t("household.guest_role")}
+        value={role}
+        options={[
+          { value: "member", label: t("household.role.member") },
+          { value: "admin", label: t("household.role.admin") },
+        ]}
+        onValue={setRole}
+      />
+    </DialogForm>
   );
 }

@@ -7,6 +7,7 @@ import { count, share } from "../format";
 import { StandingBadge } from "../parts/badge";
 import { useDeed } from "../parts/deed";
 import { DialogForm } from "../parts/dialog";
+import { Dispute } from "../parts/dispute";
 import { Choice, Field } from "../parts/field";
 import { Icon } from "../parts/icon";
 import { IconButton } from "../parts/iconbutton";
@@ -151,6 +152,7 @@ function EntryTable({ entries, shown, onEdit, onChanged }: EntryTableProps) {
           <tr key={entry.subject}>
             <th scope="row">
               <Subject entry={entry} />
+              {entry.disputed && <Dispute entry={entry} onSettled={onChanged} />}
             </th>
             <td>
               <StandingBadge standing={entry.standing} />

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { api } from "../requests";
 import { brief, count, day } from "../format";
 import { Card } from "../parts/card";
-import { CopyText } from "../parts/copy";
+import { HandedOver } from "../parts/copy";
 import { useDeed } from "../parts/deed";
 import { Confirm } from "../parts/dialog";
 import { Field } from "../parts/field";
@@ -74,17 +74,13 @@ function OwnCard() {
       {problem !== undefined && <Failure problem={problem} retry={reload} />}
       {data === undefined && problem === undefined && <Skeleton />}
       {data !== undefined && (
-        <div class="own-card">
-          {/* As an image, the drawing stays inert: no HTML is written into the page. */}
-          <img
-            class="qr"
-            width={208}
-            height={208}
-            src={`data:image/svg+xml,${encodeURIComponent(data.card_svg)}`}
-            alt={t("mesh.card_qr")}
-          />
-          <CopyText label={t("mesh.card_text")} text={data.card} />
-        </div>
+        <HandedOver
+          qr={data.card_svg}
+          size={208}
+          alt={t("mesh.card_qr")}
+          label={t("mesh.card_text")}
+          text={data.card}
+        />
       )}
     </Card>
   );

@@ -7,6 +7,7 @@ import { day, share } from "../format";
 import { Meter } from "../parts/badge";
 import { CallTable } from "../parts/calltable";
 import { Card } from "../parts/card";
+import { Dispute } from "../parts/dispute";
 import { Choice, Field } from "../parts/field";
 import { Form } from "../parts/form";
 import { Icon } from "../parts/icon";
@@ -28,6 +29,8 @@ export function NumberDetails({ number }: { number: string }) {
     "report.*",
     "vouch.changed",
     "lists.changed",
+    "people.changed",
+    "alarms.changed",
     "settings.changed",
     "imports.changed",
     "calls.erased",
@@ -101,6 +104,7 @@ function Assessment({ of }: { of: NumberPage }) {
       <div>
         <p class="assessment-when">{t("number.now")}</p>
         <h2>{t(`verdict.${verdict}.now`)}</h2>
+        {of.assessment.quiet && <p>{t("number.quiet")}</p>}
         <ul class="why" aria-label={t("number.why")}>
           {reasons.map((reason) => (
             <li key={reason.code}>{reason.words}</li>
@@ -298,6 +302,7 @@ function OwnRule({ of, reload }: PartProps) {
   };
   return (
     <Card title={t("number.rule")} why={t("number.rule_why")}>
+      {exact?.disputed === true && <Dispute entry={exact} onSettled={reload} />}
       <Choice
         label={t("number.rule")}
         hideLabel

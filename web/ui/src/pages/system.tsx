@@ -18,13 +18,17 @@ import { summary } from "../summary";
 import { attempt, done } from "../toasts";
 import type { Config, Settings, Verdict } from "../types";
 import { t } from "../words";
+import { Accounts, OwnPassword } from "./accounts";
 import { LineList, NoLines } from "./home";
 import { Keys } from "./keys";
 import { Missing } from "./missing";
+import { Rules } from "./rules";
 
 const TABS: readonly { tab: SystemTab; href: string; admin: boolean }[] = [
   { tab: "node", href: "#/system", admin: false },
   { tab: "settings", href: "#/system/settings", admin: false },
+  { tab: "rules", href: "#/system/rules", admin: false },
+  { tab: "accounts", href: "#/system/accounts", admin: true },
   { tab: "config", href: "#/system/config", admin: true },
   { tab: "keys", href: "#/system/keys", admin: true },
 ];
@@ -46,6 +50,8 @@ export function System({ tab }: { tab: SystemTab }) {
       </header>
       {tab === "node" && <Node />}
       {tab === "settings" && <SettingsPage />}
+      {tab === "rules" && <Rules />}
+      {tab === "accounts" && <Accounts />}
       {tab === "config" && <ConfigPage />}
       {tab === "keys" && <Keys />}
     </div>
@@ -111,6 +117,7 @@ function Property({ name, value, mono = false }: { name: string; value: string; 
 
 function Account() {
   const own = session.value;
+  const [changing, setChanging] = useState(false);
   return (
     <Card title={t("system.account")}>
       <div class="row">
@@ -118,10 +125,16 @@ function Account() {
           <strong>{t("system.signed_in_as", { name: own?.name ?? "" })}</strong>
           {own?.role != null && <span class="soft">{t("system.role", { role: t(`role.${own.role}`) })}</span>}
         </span>
-        <button type="button" class="button" onClick={() => void attempt(signOut)}>
-          {t("system.sign_out")}
-        </button>
+        <span class="actions">
+          <button type="button" class="button" onClick={() => setChanging(true)}>
+            {t("accounts.password")}
+          </button>
+          <button type="button" class="button" onClick={() => void attempt(signOut)}>
+            {t("system.sign_out")}
+          </button>
+        </span>
       </div>
+      {changing && <OwnPassword onClose={() => setChanging(false)} />}
     </Card>
   );
 }

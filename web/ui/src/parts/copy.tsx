@@ -31,3 +31,23 @@ export function CopyText({ label, text }: { label: string; text: string }) {
     </div>
   );
 }
+
+interface HandedOverProps {
+  /** An SVG image as text. */
+  qr: string;
+  size: number;
+  alt: string;
+  label: string;
+  text: string;
+}
+
+/** What is handed over to another screen: as a drawing for a camera, and as text. */
+export function HandedOver({ qr, size, alt, label, text }: HandedOverProps) {
+  return (
+    <div class="own-card">
+      {/* As an image, the drawing stays inert: no HTML is written into the page. */}
+      <img class="qr" width={size} height={size} src={`data:image/svg+xml,${encodeURIComponent(qr)}`} alt={alt} />
+      <CopyText label={label} text={text} />
+    </div>
+  );
+}

@@ -7,9 +7,10 @@ import { done } from "../toasts";
 import type { HouseholdEnrolment, HouseholdGuest, HouseholdInvite, HouseholdJoining, LeftBehind } from "../types";
 import { t } from "../words";
 import { Card } from "./card";
-import { CopyText } from "./copy";
+import { HandedOver } from "./copy";
 import { Countdown, useDeed } from "./deed";
 import { Choice, Field } from "./field";
+import { Form } from "./form";
 import { Icon } from "./icon";
 
 type Role = "member" | "admin";
@@ -63,17 +64,13 @@ function OpenInvite({ invite, onChanged }: { invite: HouseholdInvite; onChanged:
   return (
     <section class="invite" aria-label={t("household.invite_text")}>
       <p>{t("household.invite_next")}</p>
-      <div class="own-card">
-        {/* As an image, the drawing stays inert: no HTML is written into the page. */}
-        <img
-          class="qr"
-          width={208}
-          height={208}
-          src={`data:image/svg+xml,${encodeURIComponent(invite.qr_svg)}`}
-          alt={t("household.invite_qr")}
-        />
-        <CopyText label={t("household.invite_text")} text={invite.text} />
-      </div>
+      <HandedOver
+        qr={invite.qr_svg}
+        size={208}
+        alt={t("household.invite_qr")}
+        label={t("household.invite_text")}
+        text={invite.text}
+      />
       <dl class="facts">
         {invite.code && (
           <div>
@@ -172,13 +169,7 @@ export function JoinHousehold({ enrolment, behind, onChanged }: JoinProps) {
   return (
     <Card title={t("household.join")} why={t("household.join_why", { ...behind })}>
       {!runs && (
-        <form
-          class="form"
-          onSubmit={(event) => {
-            event.preventDefault();
-            void join();
-          }}
-        >
+        <Form onSend={join}>
           <Field
             label={t("household.join_invite")}
             hint={t("household.join_hint")}
@@ -203,7 +194,7 @@ export function JoinHousehold({ enrolment, behind, onChanged }: JoinProps) {
           <button type="submit" class="button button-main" disabled={deed.busy}>
             {t("household.join_do")}
           </button>
-        </form>
+        </Form>
       )}
       {joining && <Joining joining={joining} onChanged={onChanged} />}
     </Card>

@@ -10,7 +10,7 @@ import { done } from "../toasts";
 import type { Invite, Join, Meeting, Near } from "../types";
 import { t } from "../words";
 import { Card } from "./card";
-import { CopyText } from "./copy";
+import { HandedOver } from "./copy";
 import { Countdown, useDeed } from "./deed";
 import { Field } from "./field";
 import { Form } from "./form";
@@ -105,17 +105,13 @@ function OneInvite({ invite, onChanged }: { invite: Invite; onChanged: () => voi
   return (
     <section class="invite" aria-label={title}>
       <h3>{title}</h3>
-      <div class="own-card">
-        {/* As an image, the drawing stays inert: no HTML is written into the page. */}
-        <img
-          class="qr"
-          width={264}
-          height={264}
-          src={`data:image/svg+xml,${encodeURIComponent(invite.qr_svg)}`}
-          alt={t("meet.invite_qr")}
-        />
-        <CopyText label={t("meet.invite_text")} text={invite.text} />
-      </div>
+      <HandedOver
+        qr={invite.qr_svg}
+        size={264}
+        alt={t("meet.invite_qr")}
+        label={t("meet.invite_text")}
+        text={invite.text}
+      />
       <dl class="facts">
         {invite.code && (
           <div>
