@@ -54,7 +54,8 @@ pub struct MemberWord {
 struct Wire(u8, String, String, Vec<MemberAlarm>);
 
 fn cut(words: &str, most: usize) -> String {
-    text::inert(words).trim().chars().take(most).collect()
+    let cut: String = text::inert_lines(words).replace('\n', " ").trim().chars().take(most).collect();
+    cut.trim_end().to_owned()
 }
 
 impl MemberWord {
