@@ -136,21 +136,21 @@ impl Daemon {
     /// # Panics
     /// As [`Daemon::start`].
     pub fn wait_ready(&mut self) {
+        assert!(self.is_ready(), "the daemon is not ready; its log:\n{}", self.log());
+    }
+
+    /// Waits until the daemon prints that it is ready, or ends: then `false`.
+    pub fn is_ready(&mut self) -> bool {
         let deadline = Instant::now() + PATIENCE;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) => {
-                    if let Some((_, token)) = line.split_once("/#claim=") {
-                        self.claim = Some(token.trim().to_owned());
-                    }
-                    if line.starts_with("Meerkat is ready") {
-                        return;
-                    }
-                }
-                Err(_) => panic!("the daemon is not ready; its log:\n{}", self.log()),
+        while let Ok(line) = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if let Some((_, token)) = line.split_once("/#claim=") {
+                self.claim = Some(token.trim().to_owned());
+            }
+            if line.starts_with("Meerkat is ready") {
+                return true;
             }
         }
+        false
     }
 
     /// What it has logged so far.
@@ -184,6 +184,22 @@ impl Daemon {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether it has ended.
+    ///
+    /// # Panics
+    /// If the system does not say.
+    pub fn is_dead(&mut self) -> bool {
+        self.child.try_wait().expect("our own process").is_some()
+    }
+
+    /// A field of its status in kB, for instance `VmRSS:` or `VmHWM:` (proc(5)).
+    #[must_use]
+    pub fn memory_kb(&self, field: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
+        line.split_whitespace().next().and_then(|kb| kb.parse().ok()).unwrap_or(0)
     }
 
     /// Ends it as a power cut would: at once.
@@ -289,9 +305,21 @@ impl Daemon {
     /// Asks for a document; nothing, while the daemon does not answer because it starts anew.
     #[must_use]
     pub fn try_ask(&self, path: &str) -> Option<(u16, Value)> {
+        self.try_say("GET", path, None)
+    }
+
+    /// Asks its API; nothing, if the daemon does not answer or dies over it.
+    #[must_use]
+    pub fn try_say(&self, method: &str, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
         let socket = self.data.join("meerkat.sock");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-        let request = Request::builder().uri(path).header("host", "localhost").body(Full::new(Bytes::new())).ok()?;
+        let request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes()).ok()?)
+            .uri(path)
+            .header("host", "localhost")
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body.map(Value::to_string).unwrap_or_default())))
+            .ok()?;
         let patience = Duration::from_secs(10);
         runtime.block_on(async { tokio::time::timeout(patience, send(&socket, request)).await }).ok()?.ok()
     }

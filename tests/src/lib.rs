@@ -7,12 +7,15 @@
 pub mod bare;
 pub mod browser;
 pub mod caller;
+pub mod clock;
 pub mod daemon;
+pub mod death;
 pub mod evening;
 pub mod internet;
 pub mod members;
 pub mod namespace;
 pub mod pair;
+pub mod rogue;
 pub mod seed;
 pub mod sip;
 pub mod wait;

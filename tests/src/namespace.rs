@@ -100,6 +100,24 @@ impl Lan {
         must(&["-n", &self.switch, "link", "del", "br1"]);
     }
 
+    /// Drops so many of a hundred packets on their way into each machine, by chance; none for 0. Needs nftables.
+    ///
+    /// # Panics
+    /// If the system denies it.
+    pub fn lose(&self, percent: u8) {
+        let rules = format!(
+            "table inet loss {{ }}\ndelete table inet loss\ntable inet loss {{\n chain in {{\n \
+             type filter hook input priority 0;\n iifname \"eth0\" numgen random mod 100 < {percent} drop\n }}\n}}\n"
+        );
+        for name in &self.machines {
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", name, "nft", "-f", "-"]).stdin(std::process::Stdio::piped());
+            let mut nft = command.spawn().expect("nft is there");
+            std::io::Write::write_all(&mut nft.stdin.take().expect("piped"), rules.as_bytes()).expect("it reads");
+            assert!(nft.wait().expect("it ends").success(), "nft took not: {rules}");
+        }
+    }
+
     /// The machine's IPv4 address.
     #[must_use]
     pub fn address(&self, machine: u8) -> String {

@@ -17,7 +17,7 @@ pub(crate) struct Package {
     brings: &'static str,
 }
 
-/// What the tests start: a caller, a router, a phone, a browser and its letters, networks.
+/// What the tests start: a caller, a router, a phone, a browser and its letters, networks, deaths and wrong clocks.
 pub(crate) const FOR_TESTS: &[Package] = &[
     Package { name: "sip-tester", brings: "sipp" },
     Package { name: "kamailio", brings: "kamailio" },
@@ -26,6 +26,8 @@ pub(crate) const FOR_TESTS: &[Package] = &[
     Package { name: "fonts-dejavu-core", brings: "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf" },
     Package { name: "iproute2", brings: "ip" },
     Package { name: "nftables", brings: "nft" },
+    Package { name: "strace", brings: "strace" },
+    Package { name: "faketime", brings: "faketime" },
 ];
 
 /// What the benches start beside that.

@@ -37,7 +37,7 @@ enum Chore {
     Bench(bench::Options),
     /// Replays what really happened and says what we would have caught.
     Eval(eval::Options),
-    /// Power cuts and kill -9, by the thousand.
+    /// Power cuts, kill -9, flipped bits and counted deaths, by the thousand.
     Soak(soak::Options),
     /// Simulations: what attackers by the thousand can and cannot do.
     Sim(sim::Options),

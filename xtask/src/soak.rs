@@ -1,5 +1,5 @@
-//! What takes hours: power cuts on a disk that tears writes, and a daemon that is killed again and again while it is told
-//! things it says it has saved.
+//! What takes hours: power cuts on a disk that tears writes, a daemon that is killed again and again while it is told
+//! things it says it has saved, bits that flip in its stopped store, and deaths in the midst of what two nodes do together.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::{
@@ -24,8 +24,10 @@ const BACK_MS: f64 = 3_000.0;
 const NUMBERS: u64 = 493_023_125_000;
 
 /// How `cargo xtask soak` is called.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct Options {
+    /// Which of them; without it, cuts and kills.
+    what: Option<What>,
     /// A few of each instead of thousands: whether the rig works.
     #[arg(long)]
     smoke: bool,
@@ -35,13 +37,57 @@ pub(crate) struct Options {
     /// Kills of the daemon; 1,000 if not given.
     #[arg(long)]
     kills: Option<u32>,
+    /// Flipped bits; 2,000 if not given.
+    #[arg(long)]
+    flips: Option<u32>,
+    /// Deaths in each of the tests of `deaths`; 200 if not given.
+    #[arg(long)]
+    deaths: Option<u32>,
     /// Repeats an earlier run's moments of death.
     #[arg(long)]
     seed: Option<u64>,
 }
 
-/// Runs both.
+/// What can be tried for hours.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Power cuts on a disk that tears writes.
+    Cuts,
+    /// A daemon that is killed while it is told things.
+    Kills,
+    /// One bit flipped in the stopped store of a real household, opened by the program as it is.
+    Rot,
+    /// A daemon that dies at a write of an enrolment, a sync, a change of the roster, the start on an old store.
+    Deaths,
+}
+
+/// Runs what was asked for.
 pub(crate) fn run(options: &Options) -> Outcome {
+    let number = |asked: Option<u32>, smoke: u32, whole: u32| {
+        asked.unwrap_or(if options.smoke { smoke } else { whole }).to_string()
+    };
+    match options.what {
+        Some(What::Rot) => end_to_end("rot::", ("MEERKAT_FLIPS", number(options.flips, 24, 2_000)), options.seed),
+        Some(What::Deaths) => end_to_end("killed::", ("MEERKAT_DEATHS", number(options.deaths, 6, 200)), options.seed),
+        Some(What::Cuts) => cuts_and_kills(&Options { kills: Some(0), ..options.clone() }),
+        Some(What::Kills) => cuts_and_kills(&Options { cuts: Some(0), ..options.clone() }),
+        None => cuts_and_kills(options),
+    }
+}
+
+/// Tests that drive the daemon as a user gets it, with more rounds than in every run.
+fn end_to_end(tests: &str, (name, rounds): (&str, String), seed: Option<u64>) -> Outcome {
+    let binary = rig::release()?;
+    let mut test = cargo();
+    test.args(["test", "--package", "meerkat-tests", "--test", "it", tests, "--", "--nocapture", "--test-threads=1"]);
+    test.env("MEERKAT_BIN", binary).env(name, rounds);
+    if let Some(seed) = seed {
+        test.env("MEERKAT_SEED", seed.to_string());
+    }
+    show(&mut test)
+}
+
+fn cuts_and_kills(options: &Options) -> Outcome {
     let (cuts, kills) = if options.smoke { (200, 5) } else { (10_000, 1_000) };
     let cuts = options.cuts.unwrap_or(cuts);
     if cuts > 0 {
@@ -49,7 +95,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
         test.args(["test", "--release", "--package", "meerkat-store", "--test", "cuts", "--", "--nocapture"]);
         show(test.env("MEERKAT_CUTS", cuts.to_string()))?;
     }
-    kill_again_and_again(options.kills.unwrap_or(kills), options.seed.unwrap_or_else(seed_of_now))
+    let kills = options.kills.unwrap_or(kills);
+    if kills == 0 { Ok(()) } else { kill_again_and_again(kills, options.seed.unwrap_or_else(seed_of_now)) }
 }
 
 fn seed_of_now() -> u64 {

@@ -46,6 +46,8 @@ struct Good {
 pub(crate) struct Peers {
     good: BTreeMap<Peer, Good>,
     written: usize,
+    /// Where members say that they can be called, as far as it was written down in this run.
+    told: BTreeMap<Peer, Vec<String>>,
     tried: BTreeMap<Peer, u64>,
     asked: BTreeMap<Peer, u64>,
     pace: Pace,
@@ -95,6 +97,23 @@ impl Node {
             self.peers.good.remove(&worst);
             self.drop_peers([worst]);
         }
+    }
+
+    /// Keeps where a member can be called, as it says itself: one that always called us is found after a start too,
+    /// although our address may be another then.
+    pub(crate) fn remember_member(&mut self, now: Now, peer: Peer, addresses: &[String]) {
+        let before = self.peers.told.get(&peer);
+        let reached = before.is_none() && self.peers.good.get(&peer).is_some_and(|good| good.met_ms.is_some());
+        let is_new = !reached && before.is_none_or(|before| before != addresses);
+        let Some(first) = addresses.first().filter(|_| is_new && self.peers.written < MAX_WRITTEN) else { return };
+        self.peers.written += 1;
+        self.peers.told.insert(peer, addresses.to_vec());
+        if let Some(before) = self.peers.good.get_mut(&peer) {
+            before.address.clone_from(first);
+        } else if self.peers.good.len() < MAX_REMEMBERED {
+            self.peers.good.insert(peer, Good { address: first.clone(), met_ms: Some(now.mono_ms) });
+        }
+        self.put(Output::Write(Write::Peer(peer, addresses.to_vec()), WITHIN));
     }
 
     /// Strikes peers off the store.

@@ -98,6 +98,7 @@ impl Node {
         // It may have been removed by what it brought itself.
         let Some(peer) = self.household.roster.member(from).map(|member| member.peer) else { return false };
         if !addresses.is_empty() {
+            self.remember_member(now, peer, &addresses);
             self.put(Output::Order(Order::Dial { peer, addresses }));
         }
         self.saw_member(now, from);

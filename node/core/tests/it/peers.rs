@@ -5,9 +5,10 @@ use meerkat_protocols::{
     batch::Write,
     mesh::{Event, Found, InboundRef, Order, Path, Peer, RequestKind},
     peerlist::{Listed, PeerList, Wanted},
+    roster::Role,
 };
 
-use crate::{lane::*, world::*};
+use crate::{household::House, lane::*, world::*};
 
 fn connect(world: &mut World, n: u16, address: &str, found: Found, path: Path) {
     let event = Event::Connected { peer: peer(n), address: address.into(), found, path };
@@ -99,4 +100,29 @@ fn contacts_tell_each_other_of_peers_that_can_be_reached() {
     let carried = lane.carried.len();
     lane.pass(3_700_000);
     assert!(!lane.carried[carried..].iter().any(|(from, _, data)| *from == 1 && data[0] == RequestKind::Peers.byte()));
+}
+
+#[test]
+fn where_a_member_can_be_called_is_kept_although_it_always_called_us() {
+    let mut house = House::of(&[(1, Role::Admin)]);
+    let address = "/ip4/192.168.1.7/tcp/4787";
+    house.cut(0, 1);
+    house.world(0).input(Input::Network(Event::Listening { address: format!("{address}/p2p/12D3own") }));
+    house.link(0, 1);
+    house.pass(120);
+    let told = |world: &World| {
+        let writes = world.batches.iter().flat_map(|batch| batch.writes.clone());
+        writes.filter(|w| matches!(w, Write::Peer(of, at) if *of == crate::world::peer(0) && at == &[address])).count()
+    };
+    assert_eq!(told(house.world(1)), 1, "once, however often it is said");
+    house.cut(0, 1);
+    let moved = "/ip4/192.168.1.8/tcp/4787";
+    house.world(0).input(Input::Network(Event::Listening { address: format!("{moved}/p2p/12D3own") }));
+    house.link(0, 1);
+    house.pass(120);
+    let last = house.world(1).batches.iter().flat_map(|batch| &batch.writes).filter_map(|write| match write {
+        Write::Peer(of, at) if *of == crate::world::peer(0) => Some(at.clone()),
+        _ => None,
+    });
+    assert!(last.last().is_some_and(|at| at.contains(&moved.to_owned())), "and what is new of it");
 }
