@@ -6,6 +6,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use crate::daemon::Daemon;
+
 /// At which of its calls to the system a process dies, just before the call is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At {
@@ -42,6 +44,20 @@ impl At {
         let strace = ["strace", "-f", "-qqq", "-o", "/dev/null"].map(str::to_owned);
         strace.into_iter().chain(self.words()).collect()
     }
+}
+
+/// Ends a daemon that was started with [`At::before`] and lived: the tracer alone would leave it behind.
+///
+/// # Panics
+/// If it does not end.
+pub fn end_traced(daemon: &mut Daemon) {
+    let tracer = daemon.pid();
+    let traced = std::fs::read_to_string(format!("/proc/{tracer}/task/{tracer}/children")).unwrap_or_default();
+    for pid in traced.split_whitespace() {
+        let killed = Command::new("kill").args(["-KILL", pid]).status().expect("kill is there");
+        assert!(killed.success(), "process {pid}");
+    }
+    let _ = daemon.wait();
 }
 
 /// Why no process can be made to die so here; a test that needs it prints it and ends.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce, aead::Aead};
-use meerkat_protocols::{cbor, home::NodeNumber, time::Day};
+use meerkat_protocols::{cbor, home::NodeNumber, mesh::Peer, roster::SignedEntry, time::Day};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use zeroize::Zeroizing;
@@ -23,19 +23,24 @@ use crate::{
     errors::{Damaged, Fault, OpenError},
     file::Next,
     schema::EVENT_FLOOR,
-    tables::{HASH_BYTES, IDENTITY, META, meta_key},
+    tables::{HASH_BYTES, IDENTITY, META, PEERS, ROSTER, meta_key},
 };
 
 const COPY_FILE: &str = "identity.copy";
 const COPY_DOMAIN: &str = "meerkat 2026-11 store identity copy";
 const NONCE_BYTES: usize = 24;
 
-/// What the copy holds.
+/// What the copy holds: who the node is, to whom it belongs and where they are. Without those it would be alone, because of
+/// nobody who is not in its roster a word is heard.
 #[derive(Serialize, Deserialize)]
 struct Copy {
     event_floor: u64,
     node: NodeNumber,
     rows: Vec<(String, ByteBuf)>,
+    #[serde(default)]
+    roster: Vec<SignedEntry>,
+    #[serde(default)]
+    peers: Vec<(Peer, Vec<String>)>,
 }
 
 /// What was lost at a start, and what was done about it.
@@ -52,6 +57,8 @@ pub enum Lost {
     Latest,
     /// Keys of the node were damaged and came back from their copy.
     Keys,
+    /// Entries of the roster were damaged or missing and came back from their copy.
+    Roster,
 }
 
 impl Lost {
@@ -71,6 +78,10 @@ impl Lost {
                     .into()
             }
             Self::Keys => "some of this node's keys were damaged and were put back from their copy".into(),
+            Self::Roster => {
+                "some of what says which nodes belong to the household was damaged and was put back from its copy"
+                    .into()
+            }
         }
     }
 }
@@ -107,15 +118,24 @@ impl Store {
     /// # Errors
     /// Whatever keeps it from being read or written; the copy of before stays.
     pub(crate) fn copy_identity(&self, folder: &Folder, ring: &Keyring) -> Result<(), OpenError> {
-        let mut rows = vec![];
+        let (mut rows, mut roster, mut peers) = (vec![], vec![], vec![]);
         let event_floor = self.handle.read(|reading| {
             reading.each(&IDENTITY, [0; HASH_BYTES]..=[0xff; HASH_BYTES], |_, row: Result<_, Damaged>| {
                 rows.extend(row.ok());
                 Next::Go
             })?;
+            reading.each(&ROSTER, [0; 32]..=[0xff; 32], |_, entry: Result<_, Damaged>| {
+                roster.extend(entry.ok());
+                Next::Go
+            })?;
+            reading.each(&PEERS, [0; HASH_BYTES]..=[0xff; HASH_BYTES], |_, peer: Result<_, Damaged>| {
+                peers.extend(peer.ok());
+                Next::Go
+            })?;
             Ok(reading.get::<_, u64>(&META, &meta_key(EVENT_FLOOR)).unwrap_or(None).unwrap_or(0))
         });
-        let copy = Copy { event_floor: event_floor.map_err(other)?, node: self.handle.node(), rows };
+        let event_floor = event_floor.map_err(other)?;
+        let copy = Copy { event_floor, node: self.handle.node(), rows, roster, peers };
         copy.write(folder, ring).map_err(|e| OpenError::of_io(folder.path(), e))
     }
 
@@ -129,6 +149,9 @@ impl Store {
             self.put_identity(damaged.into_iter())?;
             lost.push(Lost::Keys);
         }
+        if self.is_of(copy) && self.put_roster(copy)? {
+            lost.push(Lost::Roster);
+        }
         let floor = self.handle.read(|reading| reading.get::<_, u64>(&META, &meta_key(EVENT_FLOOR)))?.unwrap_or(0);
         if floor < copy.event_floor {
             backup::go_on(self, copy.node, &days(wall.and_then(Day::of_unix), wall))?;
@@ -137,8 +160,47 @@ impl Store {
         Ok(lost)
     }
 
+    /// Whether a copy is of the node as it is: not of one that has moved to another home since.
+    fn is_of(&self, copy: &Copy) -> bool {
+        let reader = self.reader();
+        let same = |(name, bytes): &(String, ByteBuf)| {
+            reader.identity(name).is_ok_and(|found| found.is_some_and(|found| found.bytes() == bytes.as_slice()))
+        };
+        copy.rows.iter().all(same)
+    }
+
+    /// Puts entries of the roster back that cannot be read, and where peers are if nobody is known; `true` if any entry was
+    /// put back.
+    fn put_roster(&self, copy: &Copy) -> Result<bool, Fault> {
+        let (lost, peers) = self.handle.read(|reading| {
+            let is_lost = |entry: &&SignedEntry| {
+                !matches!(reading.get::<_, SignedEntry>(&ROSTER, &entry.id().0), Ok(Some(kept)) if kept == **entry)
+            };
+            let mut peers = 0;
+            reading.each(&PEERS, [0; HASH_BYTES]..=[0xff; HASH_BYTES], |_, _: Result<(Peer, Vec<String>), Damaged>| {
+                peers += 1;
+                Next::Stop
+            })?;
+            Ok((copy.roster.iter().filter(is_lost).collect::<Vec<_>>(), peers))
+        })?;
+        if lost.is_empty() {
+            return Ok(false);
+        }
+        self.write(|writing| {
+            for entry in &lost {
+                writing.put(&ROSTER, &entry.id().0, *entry)?;
+            }
+            for known in copy.peers.iter().filter(|_| peers == 0) {
+                writing.put(&PEERS, &writing.seal.hash("peer", &known.0.0), known)?;
+            }
+            Ok(())
+        })?;
+        Ok(true)
+    }
+
     fn become_again(&self, copy: &Copy, last: Option<Day>, wall: Option<i64>) -> Result<(), Fault> {
         self.put_identity(copy.rows.iter())?;
+        self.put_roster(copy)?;
         backup::go_on(self, copy.node, &days(last, wall))
     }
 

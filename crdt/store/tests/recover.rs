@@ -6,7 +6,7 @@ mod common;
 use std::{fs, path::Path};
 
 use common::{batch, log};
-use meerkat_protocols::{batch::Write, statement::Kind, time::Day};
+use meerkat_protocols::{batch::Write, mesh::Peer, roster::SignedEntry, statement::Kind, time::Day};
 use meerkat_store::{Folder, Keeper, KeyCase, KeyFile, Lost, OpenError, Options, Store};
 
 const TODAY: Day = Day(20_712);
@@ -83,6 +83,57 @@ fn a_store_that_went_back_in_time_is_noticed() {
     keeper.copy_identity().unwrap();
     drop(keeper);
     assert_eq!(open(dir.path()).1, []);
+}
+
+/// Entries of a roster as the store sees them: bytes.
+fn entries() -> Vec<SignedEntry> {
+    (0..3).map(|n| SignedEntry(vec![n; 100].into())).collect()
+}
+
+fn with_roster(dir: &Path) {
+    let keeper = start(dir);
+    let entries = entries().into_iter().map(|entry| Write::RosterEntry(entry.id(), entry));
+    let peer = Write::Peer(Peer([7; 32]), vec!["/ip4/192.0.2.1/tcp/4787".into()]);
+    keeper.store().commit(&batch(entries.chain([peer]).collect())).unwrap();
+    keeper.copy_identity().unwrap();
+}
+
+#[test]
+fn a_node_that_lost_everything_knows_to_whom_it_belongs_and_where_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    with_roster(dir.path());
+    fs::write(dir.path().join("meerkat.redb"), []).unwrap();
+    let (keeper, lost) = open(dir.path());
+    assert!(matches!(lost[..], [Lost::Everything { same_node: true, .. }]), "{lost:?}");
+    let mut restored = keeper.store().reader().restore().unwrap();
+    restored.roster.sort_by_key(|entry| entry.0.clone());
+    assert_eq!(restored.roster, entries());
+    assert_eq!(restored.peers, [(Peer([7; 32]), vec!["/ip4/192.0.2.1/tcp/4787".to_owned()])]);
+}
+
+#[test]
+fn entries_of_the_roster_that_are_missing_are_put_back_but_not_into_another_home() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(start(dir.path()));
+    let path = dir.path().join("meerkat.redb");
+    let before = fs::read(&path).unwrap();
+    with_roster(dir.path());
+    fs::write(&path, &before).unwrap();
+    let (keeper, lost) = open(dir.path());
+    assert!(lost.contains(&Lost::Roster), "{lost:?}");
+    assert_eq!(keeper.store().reader().restore().unwrap().roster.len(), 3);
+    drop(keeper);
+    // It has become a part of another home and died before its copy followed.
+    fs::write(&path, &before).unwrap();
+    let folder = Folder::take(dir.path()).unwrap();
+    let case = KeyFile::read(&folder).unwrap().unwrap().open(&folder).unwrap();
+    let store = Store::open(&folder, case.ring(), options()).unwrap();
+    store.set_identity(&[("statement key", &[9; 32])]).unwrap();
+    store.close().unwrap();
+    drop(folder);
+    let (keeper, lost) = open(dir.path());
+    assert!(!lost.contains(&Lost::Roster), "{lost:?}");
+    assert!(keeper.store().reader().restore().unwrap().roster.is_empty());
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl Running {
         // The page.
         let (stop, stopped) = watch::channel(false);
         let (committed_in, committed) = mpsc::unbounded_channel();
-        let (writer, writer_thread) = Writer::start(Arc::clone(&store), committed_in.clone())?;
+        let (writer, writer_thread) = Writer::start(keeper.clone(), committed_in.clone())?;
         let first_look = Engine::new(identity.clone(), Restored::default()).snapshot(clock.now());
         let (snapshot_in, snapshot) = watch::channel(Arc::new(first_look));
         // It rises with each start, so it tells this run from those before.

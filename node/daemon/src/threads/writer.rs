@@ -5,8 +5,8 @@ use std::{
     thread::JoinHandle,
 };
 
-use meerkat_protocols::batch::{Batch, BatchId};
-use meerkat_store::{AccessWrite, CommitError, Store};
+use meerkat_protocols::batch::{Batch, BatchId, Write};
+use meerkat_store::{AccessWrite, CommitError, Keeper, Store};
 use tokio::sync::{mpsc, oneshot};
 
 /// Where batches go.
@@ -31,6 +31,23 @@ impl Disk for std::sync::Arc<Store> {
 
     fn commit_access(&self, writes: &[AccessWrite]) -> Result<(), CommitError> {
         Store::commit_access(self, writes)
+    }
+}
+
+/// As the store, and the copy by which a node that lost everything is known again follows the roster.
+impl Disk for Keeper {
+    fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
+        Store::commit(self.store(), batch)?;
+        if batch.writes.iter().any(|write| matches!(write, Write::RosterEntry(..)))
+            && let Err(why) = self.copy_identity()
+        {
+            tracing::warn!(%why, "the copy of this node's keys and roster is not of today");
+        }
+        Ok(())
+    }
+
+    fn commit_access(&self, writes: &[AccessWrite]) -> Result<(), CommitError> {
+        Store::commit_access(self.store(), writes)
     }
 }
 
