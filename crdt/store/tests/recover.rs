@@ -130,7 +130,7 @@ fn entries_of_the_roster_that_are_missing_are_put_back_but_not_into_another_home
     let store = Store::open(&folder, case.ring(), options()).unwrap();
     store.set_identity(&[("statement key", &[9; 32])]).unwrap();
     store.close().unwrap();
-    drop(folder);
+    drop((folder, case));
     let (keeper, lost) = open(dir.path());
     assert!(!lost.contains(&Lost::Roster), "{lost:?}");
     assert!(keeper.store().reader().restore().unwrap().roster.is_empty());

@@ -64,7 +64,7 @@ fn there(daemon: &Daemon, name: &str) -> bool {
 
 fn agree(honest: &[Daemon; 2], entries: usize) {
     until_within(HEALED, "the same lists", || {
-        let lists = honest.each_ref().map(|daemon| blocked(daemon));
+        let lists = honest.each_ref().map(blocked);
         (lists[0] == lists[1] && lists[0].len() == entries).then_some(())
     });
 }
@@ -125,7 +125,7 @@ fn a_member_that_tells_two_members_two_things_is_found_out_and_the_two_agree() {
         said(daemon, &["list", "block", &format!("+493090183{n}")]);
     }
     until_within(HEALED, "edits of both", || {
-        let lists = honest.each_ref().map(|daemon| blocked(daemon));
+        let lists = honest.each_ref().map(blocked);
         let has = |n: usize| lists[0].contains(&format!("+493090183{n}"));
         (lists[0] == lists[1] && has(0) && has(1) && lists[0].contains(&"+4930901820".to_owned())).then_some(())
     });

@@ -33,7 +33,7 @@ fn mixed(earlier: &[u8], now: &[u8], seed: u64) -> Vec<u8> {
         chance ^= chance << 17;
         // The file may have been longer then, or shorter: what was never there is zeros.
         let then = earlier.get(at * SECTOR..at * SECTOR + sector.len());
-        if chance % 3 == 0 {
+        if chance.is_multiple_of(3) {
             match then {
                 Some(then) => sector.copy_from_slice(then),
                 None => sector.fill(0),
