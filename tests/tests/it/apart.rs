@@ -19,6 +19,8 @@ use meerkat_tests::{
 use serde_json::{Value, json};
 
 const NODES: u8 = 5;
+/// So many vouches are left to the first node for a day, when it has given of its slots to four others.
+const VOUCHES: usize = 3;
 /// Until five that were apart are equal: whom a cut has parted is called again after a minute at the latest.
 const EQUAL: Duration = Duration::from_secs(150);
 /// The line on which each node takes calls, on a machine of its own.
@@ -128,12 +130,15 @@ fn edit_everything(lan: &Lan, nodes: &[Daemon], round: usize) {
         let caller = format!("+4930903{round}{n}0");
         assert_eq!(ring(lan, u8::try_from(n).expect("five"), &caller), 480);
         // It is saved within a second: until then a kill takes it along.
-        until("the call to be saved", || calls(daemon).iter().any(|call| call.contains(&caller)).then_some(()));
+        let saved = |call: &String| call.contains(&caller) && !call.contains("null");
+        until("the call and its end to be saved", || calls(daemon).iter().any(saved).then_some(()));
     }
     // The name of a neighbour, by the node that neighbours know; and of a node, by each in turn.
     let neighbour = SigningKey::from_bytes(&[u8::try_from(round).expect("few") + 1; 32]).verifying_key();
     let card = Card(Genesis::new(&neighbour)).to_string();
-    said(&nodes[0], &["vouch", &card, "--name", &format!("Neighbour {round}")]);
+    if round < VOUCHES {
+        said(&nodes[0], &["vouch", &card, "--name", &format!("Neighbour {round}")]);
+    }
     let by = &nodes[round % nodes.len()];
     let named = daemon_number(by);
     put(by, &format!("/api/v1/household/members/{named}"), &json!({"name": format!("named in round {round}")}));
@@ -161,7 +166,8 @@ fn equal(nodes: &[Daemon], rounds: usize) {
         until_within(EQUAL, "the same as the first", || {
             let (first, this) = (all_of(&nodes[0]), all_of(daemon));
             let has = |what: &str, count: usize| first[what].as_array().is_some_and(|all| all.len() == count);
-            let same = first == this && has("lists", entries) && has("calls", rung) && has("neighbours", rounds);
+            let same =
+                first == this && has("lists", entries) && has("calls", rung) && has("neighbours", rounds.min(VOUCHES));
             let differs =
                 || first.as_object()?.iter().find(|(key, value)| this[*key] != **value).map(|(k, _)| k.clone());
             let now =
