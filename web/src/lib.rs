@@ -45,7 +45,7 @@ mod tests;
 mod wiring;
 mod words;
 
-pub use access::{Access, AccessOrder, AccessRecord, ClaimToken, REQUESTS_PER_MINUTE, Role, former_accounts};
+pub use access::{Access, AccessOrder, AccessRecord, ClaimToken, Former, REQUESTS_PER_MINUTE, Role, former_accounts};
 pub use events::EventLog;
 pub use locked::{Locked, NotUnlocked, UnlockTry, Waiting, locked_local_router, locked_router};
 pub use openapi::openapi_document;

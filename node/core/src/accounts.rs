@@ -1,6 +1,6 @@
 //! The accounts of the page, which all nodes of the home share: what may be changed about them.
 
-use meerkat_protocols::wishes::{Accounts, DocumentId, Edit, MAX_ACCOUNTS, account_named};
+use meerkat_protocols::wishes::{Account, Accounts, DocumentId, Edit, MAX_ACCOUNTS, account_named};
 
 use crate::{command::Refusal, node::Node};
 
@@ -37,7 +37,7 @@ impl AccountRefusal {
 /// Whether an edit of the accounts may be made.
 fn check(accounts: &Accounts, edit: &Edit) -> Result<(), AccountRefusal> {
     let others_admin = |name: &str| accounts.iter().any(|(other, account)| other != name && account.is_admin());
-    let is_admin = |name: &str| accounts.get(name).is_some_and(|account| account.is_admin());
+    let is_admin = |name: &str| accounts.get(name).is_some_and(Account::is_admin);
     match edit {
         Edit::SetAccount(name, _) if !accounts.contains_key(name) => match account_named(accounts, name) {
             Some(_) => Err(AccountRefusal::Taken),
@@ -65,8 +65,6 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
-    use meerkat_protocols::wishes::Account;
-
     use super::*;
 
     fn account(role: &str) -> Account {

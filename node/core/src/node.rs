@@ -111,7 +111,8 @@ impl Node {
         let mut household = Household::restored(identity.genesis, restored.roster, restored.epochs, restored.run);
         household.abouts = Abouts::of_machine(restored.machine);
         evidence.know(identity.genesis);
-        let wishes = restored.wishes;
+        let mut wishes = restored.wishes;
+        let shared = Shared::of(&mut wishes);
         let (peers, surplus) = Peers::restored(restored.peers);
         let mut node = Self {
             own,
@@ -120,15 +121,7 @@ impl Node {
             pinned: restored.pinned,
             lists: Arc::new(wishes.lists),
             names: wishes.neighbours,
-            shared: Shared {
-                disputed: Arc::new(wishes.disputed),
-                people: Arc::new(wishes.people),
-                rules: Arc::new(wishes.rules),
-                acknowledged: Arc::new(wishes.acknowledged),
-                nodes: Arc::new(wishes.nodes),
-                accounts: Arc::new(wishes.accounts),
-                doubled: Arc::new(wishes.doubled),
-            },
+            shared,
             agreement: Agreement::default(),
             evidence,
             reach: Reach::default(),

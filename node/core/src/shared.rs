@@ -11,7 +11,7 @@ use meerkat_protocols::{
     time::Now,
     wishes::{
         Accounts, Acknowledged, Acknowledgements, DocumentId, Edit, Lists, MAX_ALARM_KEY_CHARS, MAX_PEOPLE,
-        NeighbourNames, NodeNotes, People, Rules, Settings, Subject,
+        NeighbourNames, NodeNotes, People, Rules, Settings, Subject, Wishes,
     },
 };
 
@@ -45,6 +45,22 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Takes its part of what the documents say.
+    pub(crate) fn of(wishes: &mut Wishes) -> Self {
+        fn take<T: Default>(of: &mut T) -> Arc<T> {
+            Arc::new(std::mem::take(of))
+        }
+        Self {
+            disputed: take(&mut wishes.disputed),
+            people: take(&mut wishes.people),
+            rules: take(&mut wishes.rules),
+            acknowledged: take(&mut wishes.acknowledged),
+            nodes: take(&mut wishes.nodes),
+            accounts: take(&mut wishes.accounts),
+            doubled: take(&mut wishes.doubled),
+        }
+    }
+
     /// Who has seen this alarm since it stands, on whichever node.
     #[must_use]
     pub fn acknowledged(&self, alarm: &Alarm, since: Option<i64>, node: NodeNumber) -> Option<&Acknowledged> {

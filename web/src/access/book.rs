@@ -257,11 +257,14 @@ fn user_of(accounts: &Accounts, name: &str) -> Option<User> {
     Some(User { name: name.to_owned(), role, password: account.hash.clone() })
 }
 
+/// Accounts by name, and the writes that drop them where they were.
+pub type Former = (Vec<(String, Account)>, Vec<AccessWrite>);
+
 /// The accounts that this node kept for itself before the nodes of a home shared them, and what drops them there.
 ///
 /// # Errors
 /// If the table cannot be read.
-pub fn former_accounts(reader: &Reader) -> Result<(Vec<(String, Account)>, Vec<AccessWrite>), ReadError> {
+pub fn former_accounts(reader: &Reader) -> Result<Former, ReadError> {
     let (mut accounts, mut drops) = (vec![], vec![]);
     for (key, value) in reader.access_all(AccessTable::Users)? {
         match read::<FormerUser>(&value) {

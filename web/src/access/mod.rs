@@ -16,7 +16,7 @@ mod secrets;
 mod sessions;
 
 pub(crate) use accounts::account_routes;
-pub use book::{Access, AccessOrder, AccessRecord, former_accounts};
+pub use book::{Access, AccessOrder, AccessRecord, Former, former_accounts};
 pub use claim::ClaimToken;
 pub use limits::REQUESTS_PER_MINUTE;
 pub use records::Role;

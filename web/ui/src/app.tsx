@@ -11,6 +11,8 @@ import { onEvent } from "./live";
 import { Calls } from "./pages/calls";
 import { Claim, ClaimWithoutLink, SignIn } from "./pages/entry";
 import { Home } from "./pages/home";
+// It shares the list of alarms with the start page: fetched later, that would be a request of its own at every start.
+import { Household } from "./pages/household";
 import { Lists } from "./pages/lists";
 import { Missing } from "./pages/missing";
 import { NumberDetails } from "./pages/number";
@@ -104,7 +106,6 @@ const People = later(async () => (await import("./pages/people")).People);
 const Messages = later(async () => (await import("./pages/messages")).Messages);
 const Mesh = later(async () => (await import("./pages/mesh")).Mesh);
 const Graph = later(async () => (await import("./pages/graph")).Graph);
-const Household = later(async () => (await import("./pages/household")).Household);
 const System = later(async () => (await import("./pages/system")).System);
 
 /** A page whose code is fetched at its first visit. */

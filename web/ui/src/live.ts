@@ -120,7 +120,7 @@ function lost(): void {
   settle();
   retry = setTimeout(connect, backoffMs(resume.attempt, Math.random()));
   // A session that ended elsewhere refuses the socket without saying why; an ordinary request tells.
-  if (resume.attempt === 2) api.summary().catch(() => undefined);
+  if (resume.attempt >= 2) api.summary().catch(() => undefined);
 }
 
 function refetchAll(): void {
