@@ -15,6 +15,7 @@ mod rig;
 mod run;
 mod sim;
 mod soak;
+mod stack;
 mod test;
 mod tools;
 

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::{
     debian, node_packages,
     run::{Outcome, cargo, output, program, root, show, show_and_keep, succeeds, target},
+    stack,
 };
 
 /// Tests that start other programs: those of the package `meerkat-tests`, but for the rules of the house, and wherever a
@@ -51,6 +52,9 @@ pub(crate) fn run(options: &Options) -> Outcome {
                 show_and_keep(cargo().args(["test", "--workspace", "--doc"]), is_closing_line)
             });
         }
+    }
+    if everything && !options.quick {
+        steps.run("network in virtual time", || (stack::run(stack::NODES, 1), None));
     }
     if everything && root().join("web/ui/package.json").exists() {
         steps.run("page", || show_and_keep(npm_test().current_dir(root().join("web/ui")), is_closing_line));

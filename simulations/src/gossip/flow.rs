@@ -8,11 +8,11 @@ use super::{
 };
 use crate::dice::Dice;
 
-/// A heartbeat of gossipsub, and for how many of them a report is named to those who are not in the mesh.
+/// A heartbeat of gossipsub, and in how many of them a report is named to those who are not in the mesh, as the daemon sets it.
 const HEARTBEAT_US: u64 = 1_000_000;
-const NAMED_IN: u64 = 3;
+const NAMED_IN: u64 = 2;
 /// To how many of those, at least, and which share of them.
-const LAZY: usize = 6;
+const LAZY: usize = 3;
 const LAZY_SHARE: f64 = 0.25;
 /// A lost packet is sent again after this (see `links.rs`), and two ways.
 const RESEND_US: u64 = 200_000;

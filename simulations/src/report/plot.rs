@@ -99,6 +99,9 @@ pub(super) fn bars(bins: &[usize], names: &[String], what: &str) -> String {
     let mut svg = begin(what);
     for (at, (bin, name)) in bins.iter().zip(names).enumerate() {
         let (x, height) = (LEFT + place(at, bins.len(), WIDTH - LEFT), place(*bin, most, HEIGHT - 24.0));
+        if *bin == 0 {
+            continue;
+        }
         let _ = write!(
             svg,
             "<rect class=\"bar\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\"/>\

@@ -1,4 +1,6 @@
 //! Delays by the clock of the runtime, which stands while anything can be done and jumps to what is next.
+//!
+//! **What is absent.** The thread that the crate of this name has, and the machine's clock: libp2p waits in virtual time.
 
 #![forbid(unsafe_code)]
 
