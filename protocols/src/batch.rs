@@ -11,6 +11,7 @@ use crate::{
     mail::{Kept, LetterNo, Marks},
     mesh::Peer,
     number::E164,
+    release::{Release, ReleaseId},
     roster::{EntryId, SignedEntry},
     statement::{Kind, Sealed, StatementId},
     ticket::{Invite, TicketId},
@@ -74,6 +75,10 @@ pub enum Write {
     DropImport(u32),
     /// An entry of the household's roster.
     RosterEntry(EntryId, SignedEntry),
+    /// What opens a member's store, held for it; of this node's own, who was given it.
+    Release(Box<Release>),
+    /// It is not held any more.
+    DropRelease(NodeNumber, ReleaseId),
     /// A number to forget: its calls, their ends and what is counted about it.
     ForgetNumber(E164),
 }

@@ -27,6 +27,7 @@ pub mod mesh;
 pub mod number;
 pub mod peerlist;
 pub mod phone;
+pub mod release;
 pub mod roster;
 pub mod shortcode;
 mod signed;

@@ -87,6 +87,8 @@ pub enum RequestKind {
     Heartbeat,
     /// A node that is to become a member of the household.
     Enrol,
+    /// A locked member of the household asks for what opens its store.
+    Release,
 }
 
 impl RequestKind {
@@ -104,6 +106,7 @@ impl RequestKind {
             5 => Self::Peers,
             6 => Self::Heartbeat,
             7 => Self::Enrol,
+            8 => Self::Release,
             _ => return None,
         })
     }
@@ -119,6 +122,7 @@ impl RequestKind {
             Self::Peers => 5,
             Self::Heartbeat => 6,
             Self::Enrol => 7,
+            Self::Release => 8,
         }
     }
 }
@@ -390,7 +394,7 @@ mod tests {
     fn each_kind_of_request_has_one_byte() {
         let known: Vec<(u8, RequestKind)> =
             (0..=255).filter_map(|byte| Some((byte, RequestKind::from_byte(byte)?))).collect();
-        assert_eq!(known.len(), 7);
+        assert_eq!(known.len(), 8);
         assert!(known.iter().all(|(byte, kind)| kind.byte() == *byte));
         assert_eq!(RequestKind::from_byte(RequestKind::NOT_UNDERSTOOD), None);
     }

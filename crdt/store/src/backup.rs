@@ -25,7 +25,7 @@ use crate::{
     schema::{self, EVENT_FLOOR, MIGRATIONS},
     tables::{
         ACCESS_SESSIONS, ALL, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, CONTACTS, IDENTITY, INVITES, LOGS, META,
-        OWN_SLOTS, PEERS, ROSTER, STATEMENTS, by_number_key, by_verdict_key, log_key, log_of, meta_key, slot_key,
+        OWN_SLOTS, PEERS, RELEASES, ROSTER, STATEMENTS, by_number_key, by_verdict_key, log_key, log_of, meta_key, slot_key,
     },
 };
 
@@ -204,6 +204,7 @@ pub(crate) fn unpack(
     side: &Folder,
     words: &str,
     (as_whom, wall): (RestoreAs, Option<i64>),
+    kept: Option<&KeyCase>,
     from: impl Read,
 ) -> Result<Backup, NotRestored> {
     let mut from = age::Reader::new(from, words)?;
@@ -213,7 +214,11 @@ pub(crate) fn unpack(
     }
     let slots = if as_whom == RestoreAs::Same { used_up(head.created, wall)? } else { vec![] };
     let data = DataKey::random().map_err(|e| NotRestored::Disk(e.to_string()))?;
-    let case = KeyCase::beside(side, Keyring::of(data, None, head.index))?;
+    let ring = Keyring::of(data, None, head.index);
+    let case = match kept {
+        Some(kept) => kept.in_this_way(side, ring),
+        None => KeyCase::beside(side, ring)?,
+    };
     case.save()?;
     let store = Store::open(side, case.ring(), Options { wall, ..Options::default() })?;
     store.set_node(head.node);
@@ -253,7 +258,8 @@ fn used_up(created: Option<i64>, wall: Option<i64>) -> Result<Vec<Day>, NotResto
 
 /// Tables that make a node who it is, and that a new node does not take over.
 fn is_of_the_old_node(table: &str) -> bool {
-    [IDENTITY.name, ROSTER.name, OWN_SLOTS.name, PEERS.name, CONTACTS.name, STATEMENTS.name].contains(&table)
+    let its_own = [IDENTITY.name, ROSTER.name, OWN_SLOTS.name, PEERS.name, CONTACTS.name, STATEMENTS.name, RELEASES.name];
+    its_own.contains(&table)
 }
 
 fn take_in(writing: &Writing<'_>, name: &str, rows: &[(ByteBuf, ByteBuf)], as_whom: RestoreAs) -> Result<(), Fault> {

@@ -19,8 +19,8 @@ use crate::{
     imports, mail, retention,
     tables::{
         CALL_DAYS, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, CONTACTS, DOCUMENTS, INVITES, NUMBERS, OWN_SLOTS, PEERS,
-        ROSTER, STATEMENTS, SYNC_STATES, by_number_key, by_verdict_key, call_key, chunk_key, chunk_of, day_key,
-        slot_key, sync_key,
+        RELEASES, ROSTER, STATEMENTS, SYNC_STATES, by_number_key, by_verdict_key, call_key, chunk_key, chunk_of, day_key,
+        release_key, slot_key, sync_key,
     },
 };
 
@@ -58,6 +58,8 @@ pub(crate) fn apply(writing: &Writing<'_>, logs: &mut Logs, write: &Write) -> Re
         Write::Import(id, bytes) => imports::put(writing, *id, bytes),
         Write::DropImport(id) => imports::remove(writing, *id),
         Write::RosterEntry(id, entry) => writing.put(&ROSTER, &id.0, entry),
+        Write::Release(held) => writing.put(&RELEASES, &release_key(held.owner, held.id), held),
+        Write::DropRelease(owner, id) => writing.remove(&RELEASES, &release_key(*owner, *id)),
         Write::ForgetNumber(number) => erased::forget(writing, logs, *number),
     }
 }

@@ -1,12 +1,15 @@
 //! Who keeps the keys of an open store: says how they are kept, keeps them in another way, replaces the data key.
 
-use std::sync::{
+use std::{io::Read, sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
-};
+}};
+
+use meerkat_protocols::release::Entrusted;
 
 use crate::{
-    KeyCase, KeyMode, MAX_PASS_PHRASE_BYTES, MIN_PASS_PHRASE_CHARS, OpenError, ReleaseId, Rotation, Store, WrapKey,
+    KeyCase, KeyMode, MAX_PASS_PHRASE_BYTES, MIN_PASS_PHRASE_CHARS, OpenError, Rotation, Store, Unpacked, Whom,
+    backup::{NotRestored, RestoreAs},
     errors::CommitError,
 };
 
@@ -93,7 +96,9 @@ impl Keeper {
     /// # Errors
     /// [`NotDone`].
     pub fn keep_beside(&self) -> Result<(), NotDone> {
-        Ok(self.case().keep_beside()?)
+        self.case().keep_beside()?;
+        self.forget_members();
+        Ok(())
     }
 
     /// Keeps the key under a pass-phrase. Takes some tenths of a second and 64 MiB.
@@ -107,21 +112,60 @@ impl Keeper {
         if words.len() > MAX_PASS_PHRASE_BYTES {
             return Err(NotDone::TooLong);
         }
-        Ok(self.case().keep_under_pass_phrase(words)?)
+        self.case().keep_under_pass_phrase(words)?;
+        self.forget_members();
+        Ok(())
     }
 
-    /// Has members give out what opens the key. They must have it durably.
+    /// Has members give out what opens the key. They must have it durably. Where they are found is noted first, so that a
+    /// kill in between leaves no key that nobody is asked for.
     ///
     /// # Errors
     /// [`NotDone`].
-    pub fn keep_with_members(&self, id: ReleaseId, wrap: WrapKey) -> Result<(), NotDone> {
-        Ok(self.case().keep_with_members(id, wrap)?)
+    pub fn keep_with_members(&self, entrusted: &Entrusted, whom: &Whom) -> Result<(), NotDone> {
+        let mut case = self.case();
+        let at_folder = |error| OpenError::of_io(case.folder().path(), error);
+        case.folder().note_whom_to_ask(whom).map_err(at_folder)?;
+        Ok(case.keep_with_members(entrusted)?)
     }
 
-    /// What members give out, if they do: for a member that came later.
+    /// Notes anew where members are found, if they keep the key.
+    pub fn note_whom_to_ask(&self, whom: &Whom) {
+        let case = self.case();
+        if case.mode() == KeyMode::Member
+            && let Err(why) = case.folder().note_whom_to_ask(whom)
+        {
+            tracing::warn!(%why, "where the household's nodes are found is not noted for the next start");
+        }
+    }
+
+    fn forget_members(&self) {
+        if let Err(why) = self.folder().forget_whom_to_ask() {
+            tracing::warn!(%why, "a note of where the household's nodes are found is left over");
+        }
+    }
+
+    /// What members give out, if they do.
     #[must_use]
-    pub fn release(&self) -> Option<(ReleaseId, WrapKey)> {
-        self.case().release().map(|(id, wrap)| (id, wrap.clone()))
+    pub fn release(&self) -> Option<Entrusted> {
+        self.case().release()
+    }
+
+    /// As [`crate::Folder::unpack`]; the key of what is restored is kept in the way in which this one is. A new node is not
+    /// known to the members that keep this one's, so its key lies beside then.
+    ///
+    /// # Errors
+    /// As [`crate::Folder::unpack`].
+    pub fn unpack(
+        &self,
+        words: &str,
+        as_whom: RestoreAs,
+        wall: Option<i64>,
+        from: impl Read,
+    ) -> Result<Unpacked, NotRestored> {
+        let case = self.case().clone();
+        let goes_on = as_whom == RestoreAs::Same || case.mode() != KeyMode::Member;
+        case.folder().unpack_as(words, (as_whom, wall), goes_on.then_some(&case), from)
     }
 
     /// Writes a second data key into the key file, with which values are sealed from now on; [`Keeper::rotate`] seals

@@ -13,7 +13,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -21,7 +21,10 @@ use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
-use meerkat_protocols::cbor;
+use meerkat_protocols::{
+    cbor,
+    release::{AskingKey, Entrusted, ReleaseId, ReleaseSecret},
+};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -80,13 +83,9 @@ impl KeyMode {
     }
 }
 
-/// Under which members keep a wrap secret for this node. It is no secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ReleaseId(#[serde(with = "serde_bytes")] pub [u8; 16]);
-
 /// The key that the data key is wrapped with.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
-pub struct WrapKey([u8; 32]);
+pub(crate) struct WrapKey([u8; 32]);
 
 impl std::fmt::Debug for WrapKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -95,25 +94,13 @@ impl std::fmt::Debug for WrapKey {
 }
 
 impl WrapKey {
-    /// A new key.
-    ///
-    /// # Errors
-    /// If the operating system gives no randomness.
-    pub fn random() -> Result<Self, getrandom::Error> {
+    fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)?;
         Ok(Self(bytes))
     }
 
-    /// The key of these bytes, as a member gave it out.
-    #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes, for the members that keep them.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8; 32] {
+    fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
@@ -123,7 +110,8 @@ impl WrapKey {
 enum Way {
     Beside(ByteArray<32>),
     PassPhrase { memory_kib: u32, passes: u32, lanes: u32, salt: ByteArray<16> },
-    Member(ReleaseId),
+    /// Under which members keep it, and the key with which they are asked.
+    Member(ReleaseId, AskingKey),
 }
 
 impl Way {
@@ -131,7 +119,7 @@ impl Way {
         match self {
             Self::Beside(_) => KeyMode::Beside,
             Self::PassPhrase { .. } => KeyMode::PassPhrase,
-            Self::Member(_) => KeyMode::Member,
+            Self::Member(..) => KeyMode::Member,
         }
     }
 
@@ -140,7 +128,7 @@ impl Way {
             Self::PassPhrase { memory_kib, passes, lanes, .. } => {
                 *memory_kib <= MAX_MEMORY_KIB && (1..=MAX_PASSES).contains(passes) && (1..=MAX_LANES).contains(lanes)
             }
-            Self::Beside(_) | Self::Member(_) => true,
+            Self::Beside(_) | Self::Member(..) => true,
         }
     }
 }
@@ -206,11 +194,11 @@ impl KeyFile {
         }
     }
 
-    /// Under which members keep what opens it.
+    /// Under which members keep what opens it, and with what they are asked.
     #[must_use]
-    pub fn release(&self) -> Option<ReleaseId> {
+    pub fn release(&self) -> Option<(ReleaseId, AskingKey)> {
         match &self.0 {
-            Found::Wrapped(Content(Way::Member(id), ..)) => Some(*id),
+            Found::Wrapped(Content(Way::Member(id, asking), ..)) => Some((*id, asking.clone())),
             Found::Bare(_) | Found::Wrapped(_) => None,
         }
     }
@@ -251,9 +239,9 @@ impl KeyFile {
     ///
     /// # Errors
     /// [`UnlockError`].
-    pub fn open_with(&self, folder: &Folder, wrap: WrapKey) -> Result<KeyCase, UnlockError> {
+    pub fn open_with(&self, folder: &Folder, secret: &ReleaseSecret) -> Result<KeyCase, UnlockError> {
         match &self.0 {
-            Found::Wrapped(Content(Way::Member(_), ..)) => self.unwrap(folder, wrap),
+            Found::Wrapped(Content(Way::Member(..), ..)) => self.unwrap(folder, WrapKey(*secret.bytes())),
             Found::Bare(_) | Found::Wrapped(_) => Err(UnlockError::OtherMode(self.mode())),
         }
     }
@@ -325,10 +313,16 @@ impl KeyCase {
         self.way.mode()
     }
 
-    /// Under which members keep what opens the file.
+    /// What members give out to open the file, if they do.
     #[must_use]
-    pub fn release(&self) -> Option<(ReleaseId, &WrapKey)> {
-        if let Way::Member(id) = self.way { Some((id, &self.wrap)) } else { None }
+    pub fn release(&self) -> Option<Entrusted> {
+        match &self.way {
+            Way::Member(id, asking) => {
+                let secret = ReleaseSecret::from_bytes(*self.wrap.bytes());
+                Some(Entrusted { id: *id, asking: asking.clone(), secret })
+            }
+            Way::Beside(_) | Way::PassPhrase { .. } => None,
+        }
     }
 
     /// From now on the key lies beside the data.
@@ -357,8 +351,14 @@ impl KeyCase {
     ///
     /// # Errors
     /// As [`KeyCase::keep_beside`].
-    pub fn keep_with_members(&mut self, id: ReleaseId, wrap: WrapKey) -> Result<(), OpenError> {
-        self.become_(Way::Member(id), wrap)
+    pub fn keep_with_members(&mut self, entrusted: &Entrusted) -> Result<(), OpenError> {
+        let way = Way::Member(entrusted.id, entrusted.asking.clone());
+        self.become_(way, WrapKey(*entrusted.secret.bytes()))
+    }
+
+    /// Other keys, opened in the same way as these: for restored data, which has a data key of its own.
+    pub(crate) fn in_this_way(&self, folder: &Folder, ring: Keyring) -> Self {
+        Self { folder: folder.clone(), ring, way: self.way.clone(), wrap: self.wrap.clone() }
     }
 
     fn become_(&mut self, way: Way, wrap: WrapKey) -> Result<(), OpenError> {
@@ -386,11 +386,11 @@ impl KeyCase {
         Ok(())
     }
 
-    /// Written beside, synced, then renamed, and the folder synced: a power cut leaves the file of before or the new one.
+    /// A power cut leaves the file of before or the new one.
     pub(crate) fn save(&self) -> Result<(), OpenError> {
         let path = self.folder.path().join(KEY_FILE);
         let bytes = self.bytes().map_err(|e| OpenError::Other(e.to_string()))?;
-        write_file(self.folder.path(), &path, &bytes).map_err(|e| OpenError::of_io(&path, e))
+        write_file(self.folder.path(), FRESH_FILE, KEY_FILE, &bytes).map_err(|e| OpenError::of_io(&path, e))
     }
 
     fn bytes(&self) -> Result<Zeroizing<Vec<u8>>, getrandom::Error> {
@@ -479,12 +479,13 @@ fn stretched(words: &str, memory_kib: u32, passes: u32, lanes: u32, salt: &[u8; 
     Ok(key)
 }
 
-fn write_file(folder: &Path, path: &PathBuf, bytes: &[u8]) -> io::Result<()> {
-    let fresh = folder.join(FRESH_FILE);
+/// Written beside, synced, then renamed, and the folder synced.
+pub(crate) fn write_file(folder: &Path, fresh: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let fresh = folder.join(fresh);
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&fresh, path)?;
+    fs::rename(&fresh, folder.join(name))?;
     File::open(folder)?.sync_all()
 }
 

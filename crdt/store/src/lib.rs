@@ -37,6 +37,7 @@ mod seal;
 mod store;
 mod swap;
 mod tables;
+mod whom;
 
 pub mod backend;
 pub mod torn;
@@ -50,7 +51,7 @@ pub use facts::FactsPart;
 pub use folder::Folder;
 pub use keeper::{Keeper, KeyStatus, NotDone};
 pub use keyfile::{
-    KeyCase, KeyFile, KeyMode, MAX_PASS_PHRASE_BYTES, MIN_PASS_PHRASE_CHARS, ReleaseId, UnlockError, WrapKey,
+    KeyCase, KeyFile, KeyMode, MAX_PASS_PHRASE_BYTES, MIN_PASS_PHRASE_CHARS, UnlockError,
 };
 pub use keyring::Keyring;
 pub use mail::LetterPage;
@@ -61,3 +62,4 @@ pub use rotate::Rotation;
 pub use seal::DataKey;
 pub use store::{Checked, Options, Reader, Store};
 pub use swap::Unpacked;
+pub use whom::Whom;

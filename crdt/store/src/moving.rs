@@ -17,8 +17,8 @@ use crate::{
     file::{Raw, Writing},
     tables::{
         CALL_DAYS, CALL_ENDS, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, CONTACTS, DOCUMENTS, END_ORDER, ERASED, FACTS,
-        IDENTITY, INVITES, LETTERS, LOGS, MARKS, NUMBERS, OWN_SLOTS, ROSTER, SYNC_STATES, Table, call_key, chunk_key,
-        fact_key, seq_of,
+        IDENTITY, INVITES, LETTERS, LOGS, MARKS, NUMBERS, OWN_SLOTS, RELEASES, ROSTER, SYNC_STATES, Table, call_key,
+        chunk_key, fact_key, seq_of,
     },
 };
 
@@ -84,6 +84,7 @@ fn drop_old_home(writing: &Writing<'_>) -> Result<(), Fault> {
     empty(writing, &LETTERS)?;
     empty(writing, &MARKS)?;
     empty(writing, &OWN_SLOTS)?;
+    empty(writing, &RELEASES)?;
     empty(writing, &ROSTER)?;
     empty(writing, &SYNC_STATES)?;
     let mut documents = writing.txn.open_table(DOCUMENTS.definition())?;

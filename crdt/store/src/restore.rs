@@ -8,6 +8,7 @@ use meerkat_protocols::{
     home::{HomeId, NodeNumber},
     mail::Marks,
     mesh::Peer,
+    release::Release,
     roster::SignedEntry,
     statement::{Kind, Sealed, StatementId},
     ticket::Invite,
@@ -24,8 +25,8 @@ use crate::{
     file::{Next, Reading},
     imports, mail, retention, schema,
     tables::{
-        CALLS, CONTACTS, DOCUMENTS, HASH_BYTES, IDENTITY, INVITES, LOGS, META, OWN_SLOTS, PEERS, ROSTER, STATEMENTS,
-        SYNC_STATES, call_key, chunk_of, log_key, meta_key, seq_of, slot_of, sync_of,
+        CALLS, CONTACTS, DOCUMENTS, HASH_BYTES, IDENTITY, INVITES, LOGS, META, OWN_SLOTS, PEERS, RELEASES, ROSTER,
+        STATEMENTS, SYNC_STATES, call_key, chunk_of, log_key, meta_key, seq_of, slot_of, sync_of,
     },
 };
 
@@ -56,6 +57,8 @@ pub struct Restored {
     pub invites: Vec<Invite>,
     /// The entries of the household's roster, in no particular order.
     pub roster: Vec<SignedEntry>,
+    /// What opens other members' stores, held for them, and who was given what opens this one.
+    pub releases: Vec<Release>,
     /// What is kept beside the letters exchanged with each home.
     pub marks: Vec<(HomeId, Marks)>,
     /// The bytes of each import, by its id. One that lost a piece is left out.
@@ -114,6 +117,7 @@ impl Reader {
             contacts(reading, &mut restored)?;
             invites(reading, &mut restored)?;
             roster(reading, &mut restored)?;
+            releases(reading, &mut restored)?;
             mail::marks(reading, &mut restored)?;
             imports::all(reading, &mut restored)?;
             restored.next_call = next_call(reading, self.handle.node(), &mut restored)?;
@@ -277,6 +281,16 @@ fn roster(reading: &Reading<'_>, restored: &mut Restored) -> Result<(), Fault> {
     reading.each(&ROSTER, [0; 32]..=[0xff; 32], |_, entry| match entry {
         Ok(entry) => {
             restored.roster.push(entry);
+            Next::Go
+        }
+        Err(damaged) => restored.note(damaged),
+    })
+}
+
+fn releases(reading: &Reading<'_>, restored: &mut Restored) -> Result<(), Fault> {
+    reading.each(&RELEASES, [0; 17]..=[0xff; 17], |_, release| match release {
+        Ok(release) => {
+            restored.releases.push(release);
             Next::Go
         }
         Err(damaged) => restored.note(damaged),

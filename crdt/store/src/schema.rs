@@ -36,6 +36,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
             retention::begin(writing)
         },
     },
+    Migration { what: "keys of members", run: |writing| Ok(tables::create_all(writing.txn)?) },
 ];
 
 /// The name of the next event id that is free.

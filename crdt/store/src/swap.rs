@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Folder,
+    Folder, KeyCase,
     backup::{self, Backup, NotRestored, RestoreAs},
     errors::OpenError,
     folder::DATABASE_FILE,
@@ -46,11 +46,22 @@ impl Folder {
         wall: Option<i64>,
         from: impl Read,
     ) -> Result<Unpacked, NotRestored> {
+        self.unpack_as(words, (as_whom, wall), None, from)
+    }
+
+    /// As [`Folder::unpack`], with the key kept as in this case.
+    pub(crate) fn unpack_as(
+        &self,
+        words: &str,
+        whom_and_when: (RestoreAs, Option<i64>),
+        case: Option<&KeyCase>,
+        from: impl Read,
+    ) -> Result<Unpacked, NotRestored> {
         let side = self.path().join(UNPACKING);
         let disk = |e: io::Error| NotRestored::Disk(e.to_string());
         remove(&side).map_err(disk)?;
         let taken = Folder::take(&side)?;
-        let unpacked = backup::unpack(&taken, words, (as_whom, wall), from);
+        let unpacked = backup::unpack(&taken, words, whom_and_when, case, from);
         drop(taken);
         match unpacked {
             Ok(backup) => {

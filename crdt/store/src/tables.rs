@@ -8,6 +8,7 @@ use meerkat_protocols::{
     facts::{LogId, Seq, Stream, Verdict},
     home::NodeNumber,
     mail::LetterNo,
+    release::ReleaseId,
     statement::Kind,
     time::Day,
     wishes::DocumentId,
@@ -98,6 +99,8 @@ pub(crate) const IMPORTS: Table<8> = Table::new("imports");
 pub(crate) const INVITES: Table<HASH_BYTES> = Table::new("invites");
 /// Id of an entry -> the entry, as signed.
 pub(crate) const ROSTER: Table<32> = Table::new("roster");
+/// Node, id -> what opens that node's store, held for it.
+pub(crate) const RELEASES: Table<17> = Table::new("releases");
 /// Hash of the caller's key -> (key, value).
 pub(crate) const ACCESS_USERS: Table<HASH_BYTES> = Table::new("access_users");
 /// As [`ACCESS_USERS`].
@@ -128,6 +131,7 @@ pub(crate) const ALL: &[&dyn Rows] = &[
     &MARKS,
     &IMPORTS,
     &ROSTER,
+    &RELEASES,
     &ACCESS_USERS,
     &ACCESS_SESSIONS,
     &ACCESS_API_KEYS,
@@ -234,6 +238,11 @@ pub(crate) fn chunk_of(key: [u8; 5]) -> Option<(DocumentId, u32)> {
 /// The key of a letter.
 pub(crate) fn letter_key(home: &Hash16, no: LetterNo) -> [u8; LETTER_KEY_BYTES] {
     concat(home, &no.0.to_be_bytes())
+}
+
+/// The key in [`RELEASES`].
+pub(crate) fn release_key(owner: NodeNumber, id: ReleaseId) -> [u8; 17] {
+    concat(&[owner.0], &id.0)
 }
 
 /// The key of a piece in [`IMPORTS`].

@@ -40,6 +40,12 @@ pub enum Alarm {
     OwnCopy,
     /// This node was removed from its household.
     Expelled,
+    /// A member was given the key of its store, as it is at each of its starts.
+    KeyReleased(NodeNumber, String),
+    /// The key of a store was asked for and not given: of a node that was removed, or that runs already.
+    KeyRefused(NodeNumber, String),
+    /// No member that is left has what opens this node's store.
+    KeyHeldByNobody,
     /// A member of the household sent changes of a document that nobody honest makes.
     MemberDistrusted {
         /// How the household calls it.
@@ -89,6 +95,9 @@ impl Alarm {
             Self::CopyOf(..) => "copy_of_member",
             Self::OwnCopy => "own_copy",
             Self::Expelled => "expelled",
+            Self::KeyReleased(..) => "key_released",
+            Self::KeyRefused(..) => "key_refused",
+            Self::KeyHeldByNobody => "key_held_by_nobody",
             Self::MemberDistrusted { .. } => "member_distrusted",
         }
     }
@@ -146,6 +155,15 @@ impl Alarm {
             Self::Expelled => {
                 "This node was removed from its household. It screens calls by what it knows and gets nothing new. To let it back in, invite it again.".into()
             }
+            Self::KeyReleased(_, name) => format!(
+                "The node “{name}” of your household started anew and was given the key of its data. If nobody switched it off and on, somebody may have its memory card: remove it from the household at once."
+            ),
+            Self::KeyRefused(_, name) => format!(
+                "Somebody asked for the key of the data of “{name}” and did not get it: that node was removed from your household, or runs already. If it was stolen, this was the thief, who can read nothing on it."
+            ),
+            Self::KeyHeldByNobody => {
+                "The key of this node's data is kept by other nodes of the household, and none that is left has it: after its next start it could not be opened any more. Keep it under a pass-phrase now, or connect another node of the household.".into()
+            }
             Self::MemberDistrusted { member, document, why } => format!(
                 "Your node {member} sent changes of your {} that no honest node makes: {why}. They were not taken, and nothing more about them is taken from it until this node starts again. If it was stolen or is not as you left it, remove it from the household.",
                 document.word()
@@ -174,6 +192,9 @@ impl Alarm {
             Self::CopyOf(number, _) => (8, number.0.to_string()),
             Self::OwnCopy => (9, String::new()),
             Self::Expelled => (10, String::new()),
+            Self::KeyReleased(number, _) => (40, number.0.to_string()),
+            Self::KeyRefused(number, _) => (41, number.0.to_string()),
+            Self::KeyHeldByNobody => (42, String::new()),
             Self::MemberDistrusted { member, document, .. } => (20, format!("{member} {}", document.word())),
         }
     }
@@ -224,7 +245,10 @@ impl Alarms {
 
     /// Those about something that was over when it was noticed, and that have stood long enough.
     pub(crate) fn over(&self, now: Now) -> Vec<Alarm> {
-        let passing = |alarm: &Alarm| matches!(alarm, Alarm::FailedOpen | Alarm::WritesLost);
+        let passing = |alarm: &Alarm| {
+            use Alarm::{FailedOpen, KeyRefused, KeyReleased, WritesLost};
+            matches!(alarm, FailedOpen | WritesLost | KeyReleased(..) | KeyRefused(..))
+        };
         let over = self.standing.values().filter(|s| passing(&s.alarm) && now.mono_ms >= s.last_ms + OVER_AFTER_MS);
         over.map(|s| s.alarm.clone()).collect()
     }

@@ -10,6 +10,7 @@ use meerkat_protocols::{
     mail::{Kept, LetterNo},
     mesh::{Path, Peer},
     number::{Caller, E164},
+    release::Entrusted,
     roster,
     statement::Category,
     ticket::{NotATicket, TicketId},
@@ -20,6 +21,7 @@ use meerkat_protocols::{
 use crate::{
     enrolling::{EnrolCommand, EnrolRefusal},
     joins::JoinId,
+    releases::ReleaseCommand,
     vouch_graph::VouchGraph,
 };
 
@@ -137,6 +139,8 @@ pub enum Command {
     ChangeHousehold(roster::Change),
     /// Take another node into the household, or this one into another.
     Enrol(EnrolCommand),
+    /// The key of this node's store, and the members that give it out.
+    Release(ReleaseCommand),
     /// Take in a list that somebody published.
     Import {
         /// The list, read.
@@ -330,6 +334,8 @@ pub enum Reply {
     Undone,
     /// That the letters were read is known.
     Read,
+    /// A member holds this on disk: the key file may be written with it.
+    Entrusted(Box<Entrusted>),
     /// The change is made.
     Saved,
     /// The list is imported under this id.
@@ -438,6 +444,14 @@ pub enum Refusal {
     /// Nobody is being met.
     #[error("there is no meeting with that node: begin one first")]
     NoSuchMeeting,
+    /// There is nobody to keep the key.
+    #[error(
+        "this home has no other node that could keep the key: invite one into the household first, or keep the key under a pass-phrase"
+    )]
+    NoMember,
+    /// None of those who could is there.
+    #[error("no other node of the household is connected and took the key: start one, and try again. Nothing was changed")]
+    NoMemberThere,
     /// It is about enrolling.
     #[error(transparent)]
     Enrolment(EnrolRefusal),
@@ -485,6 +499,7 @@ impl Refusal {
             Self::NotReachable => "not_reachable",
             Self::NotNearby => "not_nearby",
             Self::NoSuchMeeting => "no_such_meeting",
+            Self::NoMember | Self::NoMemberThere => "no_member",
             Self::Enrolment(why) => why.code(),
             Self::Account(why) => why.code(),
             Self::ClockNotSet => "clock_not_set",

@@ -64,6 +64,7 @@ impl Node {
             Some((RequestKind::Meet, payload)) => self.meet_asked(now, from, inbound, payload),
             Some((RequestKind::Message, payload)) => self.letter_asked(now, from, inbound, payload),
             Some((RequestKind::Peers, payload)) => self.peers_asked(now, from, inbound, payload),
+            Some((RequestKind::Release, payload)) => self.release_asked(now, from, inbound, payload),
             Some((RequestKind::Enrol, payload)) => self.enrol_asked(now, from, inbound, payload),
             None => self.respond(inbound, vec![RequestKind::NOT_UNDERSTOOD]),
         }
@@ -90,7 +91,8 @@ impl Node {
             (RequestKind::Message, data) => self.letter_answered(now, request, data),
             (RequestKind::Enrol, data) => self.enrol_answered(now, peer, data),
             (RequestKind::Peers, Some(data)) => self.peers_answered(now, data),
-            (RequestKind::Record | RequestKind::Heartbeat | RequestKind::Peers, None) => {}
+            // A running node does not ask for its key.
+            (RequestKind::Release, _) | (RequestKind::Record | RequestKind::Heartbeat | RequestKind::Peers, None) => {}
         }
     }
 

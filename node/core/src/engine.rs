@@ -364,6 +364,8 @@ fn is_expendable(write: &Write, own: HomeId) -> bool {
         | Write::Document(..)
         | Write::DocumentWhole(..)
         | Write::RosterEntry(..)
+        | Write::Release(_)
+        | Write::DropRelease(..)
         | Write::Contact(_)
         | Write::DropContact(_)
         | Write::Invite(_)

@@ -14,6 +14,7 @@ use meerkat_protocols::{
     mail::Marks,
     mesh::{self, Peer},
     phone,
+    release::{Entrusted, Release},
     roster::{EntryId, EpochKey, Share, SignedEntry},
     statement::{Kind, Sealed},
     ticket::{Invite, SignedTicket},
@@ -83,6 +84,8 @@ pub enum Done {
     EpochOpened(Option<EpochKey>),
     /// The public half of the key for a home to come, saved; nothing, if none could be made or saved.
     NextKey(Option<[u8; 32]>),
+    /// What opens the store from now on; nothing, if the key file could not be written.
+    Rewrapped(Option<Box<Entrusted>>),
     /// What to write so that the edit is kept (nothing, if it changed nothing), or why it was refused.
     Edited(Result<Vec<Write>, String>),
     /// What came of a word of a member about documents, or what to say to it.
@@ -151,6 +154,10 @@ pub struct Restored {
     pub machine: String,
     /// The time zone of the home, for quiet hours; there are none without it.
     pub zone: Option<Zone>,
+    /// What opens this node's store, if members give it out, as its key file says.
+    pub entrusted: Option<Entrusted>,
+    /// What opens other members' stores, held for them, and who was given what opens this one.
+    pub releases: Vec<Release>,
     /// The imported lists, by their ids.
     pub imports: Vec<(u32, Import)>,
     /// What is kept beside the letters exchanged with each home. Letters follow by `Engine::restore_letter`.

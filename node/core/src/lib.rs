@@ -11,6 +11,7 @@
 #![deny(clippy::iter_over_hash_type)]
 
 mod accounts;
+mod acts;
 mod admission;
 mod agreement;
 mod alarms;
@@ -44,6 +45,7 @@ mod phone;
 mod presence;
 mod quiet;
 mod ranges;
+mod releases;
 mod score;
 mod screening;
 mod shared;
@@ -81,6 +83,7 @@ pub use mail::{HeldUp, Thread};
 pub use meetings::MeetingStage;
 pub use node::Node;
 pub use output::{Job, Output, Promise, Urgency};
+pub use releases::{ReleaseCommand, ReleasesState, UnlockStep, Unlocking};
 pub use shared::{Changed, Shared};
 pub use snapshot::{
     ContactState, Counts, HouseholdState, InviteState, JoinState, MeetingState, MemberState, Neighbour, PeerState,

@@ -17,6 +17,7 @@ use meerkat_protocols::{
 };
 
 use crate::{
+    acts::Acts,
     admission::Held,
     agreement::Agreement,
     alarms::{Alarm, Alarms},
@@ -44,6 +45,7 @@ use crate::{
     presence::Presence,
     quiet::Quiet,
     ranges::Ranges,
+    releases::Releases,
     score::{Tally, View},
     screening::{self, Decision},
     shared::Shared,
@@ -85,6 +87,8 @@ pub struct Node {
     pub(crate) household: Household,
     pub(crate) enrolling: Enrolling,
     pub(crate) facts: FactsEnd,
+    pub(crate) releases: Releases,
+    pub(crate) acts: Acts,
     pub(crate) contacts: Contacts,
     pub(crate) delegates: Delegates,
     pub(crate) presence: Presence,
@@ -141,6 +145,8 @@ impl Node {
             peers,
             household,
             enrolling: Enrolling::default(),
+            releases: Releases::restored(restored.entrusted, restored.releases),
+            acts: Acts::default(),
             facts: FactsEnd::new(identity.node, identity.home(), restored.logs),
             contacts: Contacts::restored(restored.contacts),
             delegates: Delegates::default(),
@@ -196,6 +202,7 @@ impl Node {
         self.hear();
         self.begin_contacts();
         self.begin_household(now);
+        self.begin_releases(now);
         let invites = std::mem::take(&mut self.kept_invites);
         self.restore_invites(now, invites);
         self.rank();
@@ -224,6 +231,7 @@ impl Node {
             Input::Done(job, Done::Tied(tie)) => self.tied(job, tie),
             Input::Done(job, Done::EntrySigned(signed)) => self.entry_signed(now, job, signed),
             Input::Done(job, Done::EpochOpened(key)) => self.epoch_opened(now, job, key),
+            Input::Done(_, Done::Rewrapped(entrusted)) => self.rewrapped(now, entrusted.map(|entrusted| *entrusted)),
             Input::Done(job, Done::NextKey(key)) => self.next_key_made(job, key),
             Input::Done(job, Done::Edited(result)) => self.edited(job, result),
             Input::Done(job, Done::Agreed(agreed)) => self.agreed(now, job, *agreed),
@@ -291,6 +299,7 @@ impl Node {
             household: self.household_state(),
             enrolment: self.enrolment(),
             facts: self.facts_state(now),
+            releases: self.releases_state(),
             shared: self.shared.clone(),
             neighbours: self.neighbours.clone().unwrap_or_default(),
             imports: Arc::clone(&self.imports),

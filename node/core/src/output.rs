@@ -7,6 +7,7 @@ use meerkat_protocols::{
     home::{HomeId, NodeNumber},
     letter::{Address, Correspondent, Letter, SealedLetter},
     mesh, phone,
+    release::Entrusted,
     roster::{Entry, EpochBox},
     statement::{Sealed, Statement},
     ticket::Ticket,
@@ -107,6 +108,8 @@ pub enum Job {
     },
     /// Make the key with which this node would sign in another home, and save it, or give the one that is saved.
     NextKey,
+    /// Write the key file anew: members hold this, and are found there.
+    Rewrap(Box<Entrusted>, Vec<(mesh::Peer, Vec<String>)>),
     /// Make a change in a document. Edits are made, and their results handed back, in the order in which they were given.
     Edit(Edit),
     /// Let the documents agree with a member's; in one row with the edits.

@@ -26,6 +26,7 @@ use crate::{
     joins::{JoinId, JoinStage},
     mail::Thread,
     meetings::MeetingStage,
+    releases::ReleasesState,
     shared::Shared,
 };
 
@@ -256,6 +257,8 @@ pub struct Snapshot {
     pub threads: Arc<Vec<Thread>>,
     /// How far facts are exchanged with the other nodes of the home.
     pub facts: FactsState,
+    /// How the key of this node's store is shared.
+    pub releases: ReleasesState,
     /// What was counted.
     pub counts: Counts,
     /// Quiet hours.

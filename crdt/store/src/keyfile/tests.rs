@@ -81,12 +81,14 @@ fn each_way_of_keeping_opens_by_its_own_secret_alone() {
     let mut case = file.open_with_pass_phrase(&folder, "correct horse battery").unwrap();
     assert_eq!(case.ring(), &ring);
 
-    let (id, wrap) = (ReleaseId([3; 16]), WrapKey::random().unwrap());
-    case.keep_with_members(id, wrap.clone()).unwrap();
+    let (asking, secret) = (AskingKey::from_bytes([4; 32]), ReleaseSecret::from_bytes([5; 32]));
+    let entrusted = Entrusted { id: ReleaseId([3; 16]), asking, secret };
+    case.keep_with_members(&entrusted).unwrap();
     let file = read(&folder);
-    assert_eq!(file.release(), Some(id));
-    assert!(matches!(file.open_with(&folder, WrapKey::random().unwrap()), Err(UnlockError::Wrong)));
-    let mut case = file.open_with(&folder, wrap).unwrap();
+    assert_eq!(file.release(), Some((entrusted.id, entrusted.asking.clone())));
+    assert_eq!(case.release().as_ref(), Some(&entrusted));
+    assert!(matches!(file.open_with(&folder, &ReleaseSecret::from_bytes([6; 32])), Err(UnlockError::Wrong)));
+    let mut case = file.open_with(&folder, &entrusted.secret).unwrap();
     assert_eq!(case.ring(), &ring);
     case.keep_beside().unwrap();
     assert_eq!(DataKey::load_or_create(&folder).unwrap(), ring);

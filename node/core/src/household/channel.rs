@@ -120,7 +120,8 @@ impl Node {
             Channel::Facts => self.facts_asked(now, number, inbound, &payload),
             Channel::Documents => self.documents_asked(number, inbound, &payload),
             Channel::About => self.about_asked(now, number, inbound, &payload),
-            Channel::Keys | Channel::Speech => self.refuse_member(inbound),
+            Channel::Keys => self.releases_asked(number, inbound, &payload),
+            Channel::Speech => self.refuse_member(inbound),
         }
     }
 
@@ -144,7 +145,8 @@ impl Node {
             Channel::Facts => self.facts_answered(now, to, request, payload.as_deref()),
             Channel::Documents => self.documents_answered(now, request, payload.as_deref()),
             Channel::About => self.about_answered(now, to, payload.as_deref()),
-            Channel::Keys | Channel::Speech => {}
+            Channel::Keys => self.releases_answered(to, request, payload.as_deref()),
+            Channel::Speech => {}
         }
         true
     }
@@ -154,6 +156,7 @@ impl Node {
         self.tell_about(number);
         self.facts_member_came(now, number);
         self.documents_came(now, number);
+        self.releases_member_came(now, number);
     }
 
     /// A member is not there any more, or not in step.

@@ -97,6 +97,7 @@ impl Node {
         self.keep_entries(now, entries);
         // It may have been removed by what it brought itself.
         let Some(peer) = self.household.roster.member(from).map(|member| member.peer) else { return false };
+        self.found_at(from, &addresses);
         if !addresses.is_empty() {
             self.remember_member(now, peer, &addresses);
             self.put(Output::Order(Order::Dial { peer, addresses }));

@@ -104,6 +104,11 @@ impl Household {
         }
     }
 
+    /// Whether this node was removed.
+    pub(crate) fn is_expelled(&self) -> bool {
+        self.expelled
+    }
+
     /// When something is to be done, in milliseconds of the monotonic clock.
     pub(crate) fn due_ms(&self) -> Option<u64> {
         let own = [self.hello_due_ms, self.rekey_due_ms, self.abouts.due_ms(), self.goodbyes.due_ms()];
@@ -182,6 +187,7 @@ impl Node {
         self.runs_follow_roster();
         self.plan_rekey(now);
         self.speak_for_household(now);
+        self.releases_follow_roster(now);
     }
 
     /// An epoch's key was opened, or is not for us.

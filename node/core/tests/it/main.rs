@@ -24,6 +24,7 @@ mod notebook;
 mod peers;
 mod privacy;
 mod quiet;
+mod releases;
 mod said;
 mod statements;
 mod street;

@@ -22,6 +22,7 @@ use meerkat_protocols::{
     mesh::{self, MessageRef, Peer, Validation},
     number::E164,
     phone::{self, Act, CallId, Ending, IdentitySource, Incoming, Line},
+    release::{Entrusted, Release, ReleaseId},
     roster::{EntryId, SignedEntry},
     statement::{Category, Kind, Sealed, StatementId},
     ticket::{Invite, TicketId},
@@ -110,6 +111,9 @@ pub(crate) struct World {
     pub(crate) number: u16,
     who: Who,
     pub(crate) roster: BTreeMap<EntryId, SignedEntry>,
+    pub(crate) releases: BTreeMap<(NodeNumber, ReleaseId), Release>,
+    /// What its key file says.
+    pub(crate) entrusted: Option<Entrusted>,
     /// The batch that the disk has and says nothing about.
     pub(crate) held: Option<Batch>,
     /// What is on disk.
@@ -190,6 +194,8 @@ impl World {
             marks: restored.marks.iter().copied().collect(),
             invites: restored.invites.iter().map(|invite| (invite.ticket.id(), invite.clone())).collect(),
             letters,
+            releases: restored.releases.iter().map(|row| ((row.owner, row.id), row.clone())).collect(),
+            entrusted: restored.entrusted.clone(),
             imports: restored.imports.iter().map(|(id, import)| (*id, import.to_bytes())).collect(),
             engine: Engine::new(identity, restored),
             now: Now { mono_ms: 0, wall },
@@ -240,6 +246,8 @@ impl World {
             marks: self.marks.iter().map(|(home, marks)| (*home, *marks)).collect(),
             epochs: open_epochs(genesis(self.who.of.0), self.who.of.1, &roster, &seal_secret(self.number)),
             roster,
+            releases: self.releases.values().cloned().collect(),
+            entrusted: self.entrusted.clone(),
             ..Restored::default()
         };
         let statements: Vec<Sealed> = self.statements.values().cloned().collect();
@@ -333,6 +341,10 @@ impl World {
             Job::OpenLetter { sealed, from, to } => {
                 Done::LetterOpened(sealed.open(&seal_secret(self.number), &from, &to))
             }
+            Job::Rewrap(entrusted, _) => {
+                self.entrusted = Some(*entrusted.clone());
+                Done::Rewrapped(Some(entrusted))
+            }
             Job::NextKey => Done::NextKey(Some(next_key(self.number))),
             Job::SignHead(head) => Done::HeadSigned(head.sign(&key(self.number))),
             Job::Edit(edit) => {
@@ -355,6 +367,8 @@ impl World {
                 Write::Import(id, bytes) => drop(self.imports.insert(*id, bytes.to_vec())),
                 Write::DropImport(id) => drop(self.imports.remove(id)),
                 Write::RosterEntry(id, entry) => drop(self.roster.insert(*id, entry.clone())),
+                Write::Release(held) => drop(self.releases.insert((held.owner, held.id), *held.clone())),
+                Write::DropRelease(owner, id) => drop(self.releases.remove(&(*owner, *id))),
                 Write::Call(_)
                 | Write::CallEnd(_)
                 | Write::Fact(_)
