@@ -29,6 +29,7 @@ pub mod peerlist;
 pub mod phone;
 pub mod release;
 pub mod roster;
+pub mod schedule;
 pub mod shortcode;
 mod signed;
 pub mod statement;

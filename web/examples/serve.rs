@@ -99,6 +99,7 @@ fn snapshot() -> Snapshot {
     Snapshot {
         household: meerkat_core::HouseholdState::default(),
         enrolment: meerkat_core::Enrolment::default(),
+        releases: meerkat_core::ReleasesState::default(),
         facts: meerkat_core::FactsState::default(),
         home: genesis.home(),
         card: Card(genesis),

@@ -112,11 +112,11 @@ async fn restore(State(wiring): State<Wiring>, request: Request) -> Result<(Stat
         Some("new") => RestoreAs::New,
         _ => return Err(Problem::invalid("as", "Say as whom the node goes on: `same` or `new`.")),
     };
-    let (folder, wall) = (wiring.keeper.folder(), (wiring.clock)().wall);
+    let (keeper, wall) = (wiring.keeper.clone(), (wiring.clock)().wall);
     let (pieces, taken) = mpsc::channel(PIECES);
     let unpacking = tokio::task::spawn_blocking(move || {
         let from = Arriving { pieces: taken, piece: Vec::new(), at: 0 };
-        folder.unpack(&words, as_whom, wall, from).and_then(meerkat_store::Unpacked::commit)
+        keeper.unpack(&words, as_whom, wall, from).and_then(meerkat_store::Unpacked::commit)
     });
     pass_on(request.into_body().into_data_stream(), pieces).await;
     let found = unpacking.await.map_err(|_| Problem::fault("unpacking a backup stopped"))??;

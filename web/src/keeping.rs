@@ -1,6 +1,12 @@
 //! How the key of the stored data is kept, for admins.
 
 use axum::{extract::State, http::StatusCode};
+use meerkat_core::{Command, ReleaseCommand, Reply};
+use meerkat_protocols::{
+    audit::{Actor, Deed},
+    home::NodeNumber,
+    release::Entrusted,
+};
 use meerkat_store::{KeyMode, NotDone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use zeroize::Zeroizing;
 
 use crate::{
-    Wiring,
+    Wiring, audit,
     extract::Body,
     problem::{Problem, sentence},
 };
@@ -77,6 +83,12 @@ pub(crate) struct KeyView {
     words: String,
     /// Null unless the key is being replaced.
     rotation: Option<RotationView>,
+    /// Other nodes of the household, which could keep the key.
+    members: u32,
+    /// The nodes that have said since the last start that they give out this node's key, by name.
+    holders: Vec<String>,
+    /// The nodes whose keys this one gives out, by name.
+    held_for: Vec<String>,
 }
 
 /// How the key of the data shall be kept.
@@ -109,7 +121,21 @@ fn view(wiring: &Wiring) -> KeyView {
     let status = wiring.keeper.status();
     let mode = ModeWord::from(status.mode);
     let rotation = status.rotation.map(|r| RotationView { rows: r.rows, of: r.of, damaged: r.damaged });
-    KeyView { mode, words: mode.words().to_owned(), rotation }
+    let now = wiring.snapshot.borrow();
+    let members = &now.household.members;
+    let names = |numbers: &[NodeNumber]| {
+        let named = members.iter().filter(|member| numbers.contains(&member.number));
+        named.map(|member| member.name.clone()).collect()
+    };
+    KeyView {
+        mode,
+        words: mode.words().to_owned(),
+        rotation,
+        members: u32::try_from(members.iter().filter(|member| !member.own && !member.removed).count())
+            .unwrap_or(u32::MAX),
+        holders: names(&now.releases.holders),
+        held_for: names(&now.releases.held_for),
+    }
 }
 
 /// How the key of the stored data is kept.
@@ -128,21 +154,40 @@ async fn key(State(wiring): State<Wiring>) -> Body<KeyView> {
     (status = 507, description = "`not_saved`", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn keep_key(State(wiring): State<Wiring>, Body(body): Body<KeepKey>) -> Result<Body<KeyView>, Problem> {
-    let words = body.pass_phrase.map(Zeroizing::new);
+    // To its end, even if whoever asked has gone: members are told what the key file says.
+    let done = tokio::spawn(keep(wiring.clone(), body.mode, body.pass_phrase.map(Zeroizing::new)));
+    done.await.map_err(|_| Problem::fault("work on the key stopped"))??;
+    Ok(Body(view(&wiring)))
+}
+
+async fn keep(wiring: Wiring, mode: ModeWord, words: Option<Zeroizing<String>>) -> Result<(), Problem> {
     let keeper = wiring.keeper.clone();
-    match (body.mode, words) {
-        (ModeWord::Beside, _) => blocking(move || keeper.keep_beside()).await?,
-        (ModeWord::PassPhrase, Some(words)) => blocking(move || keeper.keep_under_pass_phrase(&words)).await?,
+    let done = match (mode, words) {
+        (ModeWord::Beside, _) => blocking(move || keeper.keep_beside()).await,
+        (ModeWord::PassPhrase, Some(words)) => blocking(move || keeper.keep_under_pass_phrase(&words)).await,
         (ModeWord::PassPhrase, None) => {
             return Err(Problem::invalid("pass_phrase", "Give the pass-phrase that the key shall be kept under."));
         }
         (ModeWord::Member, _) => {
-            let detail =
-                "Other nodes of the household cannot keep the key for this one yet. Keep it under a pass-phrase.";
-            return Err(Problem::new(StatusCode::CONFLICT, "no_member", detail));
+            let entrusted = entrusted(&wiring).await?;
+            let whom = wiring.snapshot.borrow().releases.whom.clone();
+            blocking(move || keeper.keep_with_members(&entrusted, &whom)).await
         }
+    };
+    let kept = wiring.keeper.release().map(Box::new);
+    if let Err(why) = wiring.command(Command::Release(ReleaseCommand::Kept(kept))).await {
+        // They are told at the next start as well.
+        tracing::warn!(code = why.code, "the other nodes are not told how the key is kept");
     }
-    Ok(Body(view(&wiring)))
+    done
+}
+
+/// What a member holds on disk now, to write the key file with.
+async fn entrusted(wiring: &Wiring) -> Result<Entrusted, Problem> {
+    match wiring.command(Command::Release(ReleaseCommand::Entrust)).await? {
+        Reply::Entrusted(entrusted) => Ok(*entrusted),
+        other => Err(wiring.unexpected(&other)),
+    }
 }
 
 /// Replaces the key of the stored data: every value is sealed anew, while everything else goes on.
@@ -156,13 +201,18 @@ async fn rotate_key(State(wiring): State<Wiring>) -> Result<(StatusCode, Body<Ke
         return Err(NotDone::Rotating.into());
     }
     blocking(move || keeper.begin_rotation()).await?;
-    let keeper = wiring.keeper.clone();
-    tokio::task::spawn_blocking(move || {
-        if let Err(why) = keeper.rotate() {
-            tracing::error!(%why, "the data key is not replaced yet; the next start goes on");
-        }
-    });
+    tokio::spawn(rotated(wiring.clone()));
     Ok((StatusCode::ACCEPTED, Body(view(&wiring))))
+}
+
+async fn rotated(wiring: Wiring) {
+    let keeper = wiring.keeper.clone();
+    match tokio::task::spawn_blocking(move || keeper.rotate()).await {
+        Ok(Ok(true)) => audit::note(&wiring, vec![Deed::done(Actor::Node, "key.rotation", "")]).await,
+        // Stopped: the next start goes on.
+        Ok(Ok(false)) | Err(_) => {}
+        Ok(Err(why)) => tracing::error!(%why, "the data key is not replaced yet; the next start goes on"),
+    }
 }
 
 async fn blocking(work: impl FnOnce() -> Result<(), NotDone> + Send + 'static) -> Result<(), Problem> {

@@ -157,6 +157,8 @@ impl From<Refusal> for Problem {
             | Refusal::ListsFull
             | Refusal::NameTaken
             | Refusal::ImportsFull(_)
+            | Refusal::NoMember
+            | Refusal::NoMemberThere
             | Refusal::ClockNotSet => (StatusCode::CONFLICT, None),
             Refusal::Pinned(field) => (StatusCode::CONFLICT, Some(field.as_str())),
             Refusal::NotSavedYet(_) => (StatusCode::INSUFFICIENT_STORAGE, None),
@@ -221,6 +223,8 @@ mod tests {
             (Refusal::OwnCard, 422),
             (Refusal::NotVouched, 404),
             (Refusal::ListsFull, 409),
+            (Refusal::NoMember, 409),
+            (Refusal::NoMemberThere, 409),
             (Refusal::Pinned("region".into()), 409),
             (Refusal::Invalid("x".into()), 422),
             (Refusal::NotSavedYet("full".into()), 507),

@@ -228,8 +228,11 @@ fn state_of_things(snapshot: &Snapshot, safe_mode: bool) -> (Level, String) {
         return (Level::Trouble, format!("{failing} of {} telephone lines do not work.", snapshot.lines.len()));
     }
     if let Some((alarm, _)) = snapshot.alarms.first() {
-        let level =
-            if matches!(alarm, Alarm::ClockNotSet | Alarm::FailedOpen) { Level::Notice } else { Level::Trouble };
+        let level = if matches!(alarm, Alarm::ClockNotSet | Alarm::FailedOpen | Alarm::KeyReleased(..)) {
+            Level::Notice
+        } else {
+            Level::Trouble
+        };
         return (level, alarm.words());
     }
     if snapshot.lines.is_empty() {

@@ -62,6 +62,7 @@ pub(crate) fn snapshot() -> Snapshot {
         household: meerkat_core::HouseholdState::default(),
         enrolment: meerkat_core::Enrolment::default(),
         facts: meerkat_core::FactsState::default(),
+        releases: meerkat_core::ReleasesState::default(),
         home: genesis.home(),
         card: Card(genesis),
         node: NodeNumber(0),
@@ -372,6 +373,7 @@ fn meeting(command: Command, snapshot: &watch::Sender<Arc<Snapshot>>) -> Result<
             snapshot.send_modify(|now| Arc::make_mut(now).joins.push(join));
             Ok(Reply::Joining(4))
         }
+        Command::Release(_) => Err(Refusal::NoMember),
         Command::Meet(_) => Err(Refusal::NotNearby),
         _ => Err(Refusal::NoSuchMeeting),
     }

@@ -9,6 +9,7 @@ use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce, aead::Aead};
 use data_encoding::BASE64_NOPAD;
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -68,6 +69,44 @@ fn header_mac(file_key: &[u8], header: &[u8]) -> Hmac<Sha256> {
     mac
 }
 
+/// The head of files that one pass-phrase opens, and the key in it. Files that a node writes by itself share it: what it keeps
+/// for that opens those files and is of no use elsewhere, so nobody's pass-phrase has to be kept. Each file has a nonce of its
+/// own, from which and from the key in the head its own key follows.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Head {
+    text: String,
+    #[serde(with = "serde_bytes")]
+    file_key: [u8; 16],
+}
+
+impl Drop for Head {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.file_key);
+    }
+}
+
+impl std::fmt::Debug for Head {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Head(…)")
+    }
+}
+
+impl Head {
+    /// A new one. Takes about a second and 128 MiB.
+    pub(crate) fn new(words: &str) -> io::Result<Self> {
+        let file_key = Zeroizing::new(random::<16>()?);
+        let salt = random::<16>()?;
+        let cipher = ChaCha20Poly1305::new((&*wrap_key(words, &salt, LOG_N)?).into());
+        let wrapped = cipher.encrypt(&Nonce::from([0; 12]), file_key.as_slice());
+        let wrapped = wrapped.expect("sixteen bytes are not too many to seal");
+        let (salt, wrapped) = (BASE64_NOPAD.encode(&salt), BASE64_NOPAD.encode(&wrapped));
+        let header = format!("{VERSION_LINE}\n-> scrypt {salt} {LOG_N}\n{wrapped}\n---");
+        let mac = header_mac(file_key.as_slice(), header.as_bytes()).finalize().into_bytes();
+        let text = format!("{header} {}\n", BASE64_NOPAD.encode(&mac));
+        Ok(Self { text, file_key: *file_key })
+    }
+}
+
 /// The nonces of the pieces: a counter of eleven bytes, and whether it is the last.
 struct Stream {
     cipher: ChaCha20Poly1305,
@@ -96,20 +135,17 @@ pub(crate) struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    pub(crate) fn new(mut out: W, words: &str) -> io::Result<Self> {
-        let file_key = Zeroizing::new(random::<16>()?);
-        let salt = random::<16>()?;
-        let cipher = ChaCha20Poly1305::new((&*wrap_key(words, &salt, LOG_N)?).into());
-        let wrapped = cipher.encrypt(&Nonce::from([0; 12]), file_key.as_slice());
-        let wrapped = wrapped.expect("sixteen bytes are not too many to seal");
-        let (salt, wrapped) = (BASE64_NOPAD.encode(&salt), BASE64_NOPAD.encode(&wrapped));
-        let header = format!("{VERSION_LINE}\n-> scrypt {salt} {LOG_N}\n{wrapped}\n---");
-        let mac = header_mac(file_key.as_slice(), header.as_bytes()).finalize().into_bytes();
+    pub(crate) fn new(out: W, words: &str) -> io::Result<Self> {
+        Self::under(out, &Head::new(words)?)
+    }
+
+    /// A file under a head that is there.
+    pub(crate) fn under(mut out: W, head: &Head) -> io::Result<Self> {
         let nonce = random::<16>()?;
-        writeln!(out, "{header} {}", BASE64_NOPAD.encode(&mac))?;
+        out.write_all(head.text.as_bytes())?;
         out.write_all(&nonce)?;
         let piece = Zeroizing::new(Vec::with_capacity(CHUNK_BYTES));
-        Ok(Self { out, stream: Stream::new(file_key.as_slice(), &nonce), piece })
+        Ok(Self { out, stream: Stream::new(&head.file_key, &nonce), piece })
     }
 
     /// Writes what is left and the end.
@@ -156,6 +192,23 @@ pub(crate) struct Reader<R: Read> {
 }
 
 impl<R: Read> Reader<R> {
+    /// Reads a file under a head that is known, without its pass-phrase.
+    pub(crate) fn under(mut from: R, head: &Head) -> Result<Self, NotOpened> {
+        let mut found = vec![0; head.text.len()];
+        from.read_exact(&mut found)?;
+        if found != head.text.as_bytes() {
+            return Err(NotOpened::Wrong);
+        }
+        Self::opened(from, &head.file_key)
+    }
+
+    fn opened(mut from: R, file_key: &[u8]) -> Result<Self, NotOpened> {
+        let mut nonce = [0; 16];
+        from.read_exact(&mut nonce)?;
+        let stream = Stream::new(file_key, &nonce);
+        Ok(Self { from, stream, plain: Zeroizing::default(), given: 0, ahead: None, ended: false })
+    }
+
     pub(crate) fn new(mut from: R, words: &str) -> Result<Self, NotOpened> {
         let mut header = Vec::new();
         if line(&mut from, &mut header)? != VERSION_LINE {
@@ -178,10 +231,7 @@ impl<R: Read> Reader<R> {
         let mac: [u8; 32] = decoded(end.strip_prefix("--- ").ok_or(NotOpened::NotAge)?)?;
         let said = header.len() - end.len() - 1 + 3;
         header_mac(&file_key, &header[..said]).verify_slice(&mac).map_err(|_| NotOpened::Wrong)?;
-        let mut nonce = [0; 16];
-        from.read_exact(&mut nonce)?;
-        let stream = Stream::new(&file_key, &nonce);
-        Ok(Self { from, stream, plain: Zeroizing::default(), given: 0, ahead: None, ended: false })
+        Self::opened(from, &file_key)
     }
 
     fn next_piece(&mut self) -> io::Result<()> {
@@ -286,6 +336,27 @@ mod tests {
         assert!(opened(&[file, vec![0]].concat()).is_err());
         let other = Reader::new(sealed(b"x").as_slice(), "another pass-phrase").err();
         assert!(matches!(other, Some(NotOpened::Wrong)));
+    }
+
+    #[test]
+    fn files_under_one_head_open_by_the_pass_phrase_and_share_no_key_stream() {
+        let head = Head::new(WORDS).unwrap();
+        let files: Vec<Vec<u8>> = (0..2)
+            .map(|_| {
+                let mut writer = Writer::under(vec![], &head).unwrap();
+                writer.write_all(b"the same").unwrap();
+                writer.finish().unwrap()
+            })
+            .collect();
+        assert!(files.iter().all(|file| opened(file).unwrap() == b"the same"));
+        let (a, b) = (&files[0][head.text.len()..], &files[1][head.text.len()..]);
+        assert!(a[..16] != b[..16] && a[16..] != b[16..]);
+        let mut out = vec![];
+        Reader::under(files[1].as_slice(), &head).unwrap().read_to_end(&mut out).unwrap();
+        assert_eq!(out, b"the same");
+        let other = Head::new("another pass-phrase").unwrap();
+        assert!(matches!(Reader::under(files[0].as_slice(), &other), Err(NotOpened::Wrong | NotOpened::Io(_))));
+        assert_eq!(format!("{head:?}"), "Head(…)");
     }
 
     #[test]

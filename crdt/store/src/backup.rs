@@ -21,11 +21,13 @@ use crate::{
     age::{self, NotOpened},
     errors::{CheckError, CommitError, Fault, OpenError},
     file::{Raw, Reading, Writing},
+    planned,
     restore::CALL_FLOOR,
     schema::{self, EVENT_FLOOR, MIGRATIONS},
     tables::{
         ACCESS_SESSIONS, ALL, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, CONTACTS, IDENTITY, INVITES, LOGS, META,
-        OWN_SLOTS, PEERS, RELEASES, ROSTER, STATEMENTS, by_number_key, by_verdict_key, log_key, log_of, meta_key, slot_key,
+        OWN_SLOTS, PEERS, RELEASES, ROSTER, STATEMENTS, by_number_key, by_verdict_key, log_key, log_of, meta_key,
+        slot_key,
     },
 };
 
@@ -147,10 +149,18 @@ impl Reader {
     /// # Errors
     /// [`NotBackedUp`]; what was written until then is no backup.
     pub fn back_up(&self, words: &str, wall: Option<i64>, out: impl Write) -> Result<Backup, NotBackedUp> {
+        self.back_up_into(age::Writer::new(out, words)?, wall)
+    }
+
+    /// As [`Reader::back_up`], into a file that was begun.
+    pub(crate) fn back_up_into<W: Write>(
+        &self,
+        mut out: age::Writer<W>,
+        wall: Option<i64>,
+    ) -> Result<Backup, NotBackedUp> {
         let store = |fault: Fault| NotBackedUp::Store(fault.to_string());
         let (txn, seal) = self.handle.view().map_err(store)?;
         let reading = Reading { txn, seal: &seal };
-        let mut out = age::Writer::new(out, words)?;
         let index = *seal.index_key();
         let head = Head { version: VERSION, schema: schema::today(), created: wall, node: self.handle.node(), index };
         put(&mut out, &Record::Head(head))?;
@@ -196,6 +206,24 @@ fn next(from: &mut impl Read) -> Result<Record, NotRestored> {
     let mut bytes = zeroize::Zeroizing::new(vec![0; length]);
     from.read_exact(&mut bytes).map_err(|e| NotRestored::of_io(&e))?;
     cbor::decode(&bytes).map_err(|_| NotRestored::Damaged("a part of it cannot be read".into()))
+}
+
+/// Reads a backup to its end without taking anything in: whether it is whole.
+pub(crate) fn look_through(mut from: age::Reader<impl Read>) -> Result<Backup, NotRestored> {
+    let Record::Head(head) = next(&mut from)? else { return Err(NotRestored::NotABackup) };
+    let mut found = Backup { created: head.created, ..Backup::default() };
+    loop {
+        match next(&mut from)? {
+            Record::Rows(_, rows) => found.rows += rows.len() as u64,
+            Record::End { rows } if rows == found.rows => break,
+            Record::End { .. } | Record::Head(_) => return Err(NotRestored::Damaged("parts of it are missing".into())),
+        }
+    }
+    match from.read(&mut [0]) {
+        Ok(0) => Ok(found),
+        Ok(_) => Err(NotRestored::Damaged("something follows its end".into())),
+        Err(e) => Err(NotRestored::of_io(&e)),
+    }
 }
 
 /// Unpacks a backup into a folder of its own, checks it, and readies it for a node that goes on from it. The folder is to
@@ -258,7 +286,8 @@ fn used_up(created: Option<i64>, wall: Option<i64>) -> Result<Vec<Day>, NotResto
 
 /// Tables that make a node who it is, and that a new node does not take over.
 fn is_of_the_old_node(table: &str) -> bool {
-    let its_own = [IDENTITY.name, ROSTER.name, OWN_SLOTS.name, PEERS.name, CONTACTS.name, STATEMENTS.name, RELEASES.name];
+    let its_own =
+        [IDENTITY.name, ROSTER.name, OWN_SLOTS.name, PEERS.name, CONTACTS.name, STATEMENTS.name, RELEASES.name];
     its_own.contains(&table)
 }
 
@@ -270,7 +299,8 @@ fn take_in(writing: &Writing<'_>, name: &str, rows: &[(ByteBuf, ByteBuf)], as_wh
     }
     let table = ALL.iter().find(|table| table.name() == name);
     let table = table.ok_or_else(|| Fault::Damaged(crate::Damaged::new("backup", name.as_bytes())))?;
-    for (key, plain) in rows.iter().filter(|(key, _)| name != META.name || !schema::is_of_the_file(key)) {
+    let stays = |key: &[u8]| schema::is_of_the_file(key) || (as_whom == RestoreAs::New && planned::is_plan(key));
+    for (key, plain) in rows.iter().filter(|(key, _)| name != META.name || !stays(key)) {
         table.put_plain(writing, key, plain)?;
         if name == CALLS.name {
             index(writing, plain)?;

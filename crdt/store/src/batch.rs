@@ -19,8 +19,8 @@ use crate::{
     imports, mail, retention,
     tables::{
         CALL_DAYS, CALLS, CALLS_BY_NUMBER, CALLS_BY_VERDICT, CONTACTS, DOCUMENTS, INVITES, NUMBERS, OWN_SLOTS, PEERS,
-        RELEASES, ROSTER, STATEMENTS, SYNC_STATES, by_number_key, by_verdict_key, call_key, chunk_key, chunk_of, day_key,
-        release_key, slot_key, sync_key,
+        RELEASES, ROSTER, STATEMENTS, SYNC_STATES, by_number_key, by_verdict_key, call_key, chunk_key, chunk_of,
+        day_key, release_key, slot_key, sync_key,
     },
 };
 

@@ -226,6 +226,12 @@ impl Handle {
         Ok(())
     }
 
+    /// How large the file is; nothing, where there is none.
+    pub(crate) fn bytes(&self) -> u64 {
+        let Source::File(path) = &self.source else { return 0 };
+        std::fs::metadata(path).map_or(0, |found| found.len())
+    }
+
     /// Refuses before the disk is full to the last byte: a refused commit costs nothing, a failed one costs a repair.
     fn has_room(&self) -> Result<(), Fault> {
         let Source::File(path) = &self.source else { return Ok(()) };

@@ -1,14 +1,18 @@
 //! Who keeps the keys of an open store: says how they are kept, keeps them in another way, replaces the data key.
 
-use std::{io::Read, sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
-}};
+use std::{
+    io::Read,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use meerkat_protocols::release::Entrusted;
 
 use crate::{
-    KeyCase, KeyMode, MAX_PASS_PHRASE_BYTES, MIN_PASS_PHRASE_CHARS, OpenError, Rotation, Store, Unpacked, Whom,
+    KeyCase, KeyMode, LastBackup, MAX_PASS_PHRASE_BYTES, MIN_PASS_PHRASE_CHARS, NotMade, OpenError, Rotation, Store,
+    Unpacked, Whom,
     backup::{NotRestored, RestoreAs},
     errors::CommitError,
 };
@@ -52,6 +56,7 @@ struct Inner {
     case: Mutex<KeyCase>,
     rotation: Mutex<Option<Rotation>>,
     rotating: Mutex<()>,
+    backing_up: Mutex<()>,
     stopped: AtomicBool,
     restart: AtomicBool,
 }
@@ -67,6 +72,7 @@ impl Keeper {
             case: Mutex::new(case),
             rotation: Mutex::new(rotation),
             rotating: Mutex::default(),
+            backing_up: Mutex::default(),
             stopped: AtomicBool::new(false),
             restart: AtomicBool::new(false),
         }))
@@ -202,6 +208,15 @@ impl Keeper {
         Ok(false)
     }
 
+    /// Makes the planned backup now, one at a time.
+    ///
+    /// # Errors
+    /// [`NotMade`].
+    pub fn make_planned(&self, wall: Option<i64>) -> Result<LastBackup, NotMade> {
+        let _one_at_a_time = self.0.backing_up.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.store.make_planned(wall)
+    }
+
     /// Writes the copy by which the node is known again if its store is lost, and how far its event ids go. To be called
     /// at each start, after they were raised.
     ///
@@ -232,6 +247,11 @@ impl Keeper {
     /// Has a rotation stop after its step; the next start goes on.
     pub fn stop(&self) {
         self.0.stopped.store(true, Ordering::Release);
+    }
+
+    /// The same store goes on being used after a stop: a rotation may run again.
+    pub fn go_on(&self) {
+        self.0.stopped.store(false, Ordering::Release);
     }
 
     fn case(&self) -> MutexGuard<'_, KeyCase> {

@@ -109,7 +109,12 @@ impl WrapKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Way {
     Beside(ByteArray<32>),
-    PassPhrase { memory_kib: u32, passes: u32, lanes: u32, salt: ByteArray<16> },
+    PassPhrase {
+        memory_kib: u32,
+        passes: u32,
+        lanes: u32,
+        salt: ByteArray<16>,
+    },
     /// Under which members keep it, and the key with which they are asked.
     Member(ReleaseId, AskingKey),
 }

@@ -27,6 +27,7 @@ mod keyfile;
 mod keyring;
 mod mail;
 mod moving;
+mod planned;
 mod recover;
 mod restore;
 mod retention;
@@ -50,12 +51,11 @@ pub use errors::{CheckError, CommitError, Damaged, OpenError, ReadError};
 pub use facts::FactsPart;
 pub use folder::Folder;
 pub use keeper::{Keeper, KeyStatus, NotDone};
-pub use keyfile::{
-    KeyCase, KeyFile, KeyMode, MAX_PASS_PHRASE_BYTES, MIN_PASS_PHRASE_CHARS, UnlockError,
-};
+pub use keyfile::{KeyCase, KeyFile, KeyMode, MAX_PASS_PHRASE_BYTES, MIN_PASS_PHRASE_CHARS, UnlockError};
 pub use keyring::Keyring;
 pub use mail::LetterPage;
 pub use moving::NewHome;
+pub use planned::{LastBackup, NotMade, Plan};
 pub use recover::Lost;
 pub use restore::{Identity, Restored};
 pub use rotate::Rotation;

@@ -16,6 +16,7 @@ use meerkat_protocols::{
     letter::{Content as Words, Letter, LetterId},
     mail::{Kept, LetterNo, Marks, Way},
     mesh::Peer,
+    release::{Release, ReleaseId, ReleaseSecret},
     roster::{EntryId, SignedEntry},
     statement::{Kind, Sealed, StatementId},
     ticket::{Invite, SignedTicket, TicketId},
@@ -66,6 +67,12 @@ fn letter(n: u64) -> Kept {
     Kept { no: LetterNo(n), home, way: Way::In(NodeNumber(0)), at: None, letter }
 }
 
+fn release(n: u64) -> Release {
+    let secret = ReleaseSecret::from_bytes([u8::try_from(n).unwrap(); 32]);
+    let id = ReleaseId([u8::try_from(n).unwrap(); 16]);
+    Release { owner: NodeNumber(5), id, asker: peer(n), secret: Some(secret), holders: vec![] }
+}
+
 /// The `n`th batch: something for every table, appended, replaced and dropped.
 fn nth(n: u64) -> Batch {
     let mut all = writes(n);
@@ -101,6 +108,10 @@ fn nth(n: u64) -> Batch {
         all.push(Write::RosterEntry(entry.id(), entry));
         all.push(Write::Contact(Box::new(contact(n))));
     }
+    all.push(match n % 4 {
+        3 => Write::DropRelease(NodeNumber(5), release(n - 1).id),
+        _ => Write::Release(Box::new(release(n))),
+    });
     let kept = letter(n);
     all.push(Write::Marks(kept.home, Marks { read: kept.no, forgotten: Some(7) }));
     all.push(Write::Letter(Box::new(kept)));
@@ -128,6 +139,7 @@ struct Content {
     marks: BTreeMap<HomeId, Marks>,
     imports: BTreeMap<u32, Vec<u8>>,
     roster: BTreeMap<EntryId, SignedEntry>,
+    releases: BTreeMap<ReleaseId, Release>,
 }
 
 impl Content {
@@ -154,6 +166,8 @@ impl Content {
                 Write::Import(id, bytes) => drop(content.imports.insert(id, bytes.to_vec())),
                 Write::DropImport(id) => drop(content.imports.remove(&id)),
                 Write::RosterEntry(id, entry) => drop(content.roster.insert(id, entry)),
+                Write::Release(held) => drop(content.releases.insert(held.id, *held)),
+                Write::DropRelease(_, id) => drop(content.releases.remove(&id)),
                 Write::Call(_) | Write::CallEnd(_) | Write::Fact(_) | Write::Received(_) | Write::Log(_) => {}
                 Write::ForgetNumber(_) => {}
             }
@@ -181,6 +195,7 @@ impl Content {
             marks: restored.marks.into_iter().collect(),
             imports: restored.imports,
             roster: restored.roster.into_iter().map(|entry| (entry.id(), entry)).collect(),
+            releases: restored.releases.into_iter().map(|held| (held.id, held)).collect(),
         }
     }
 }

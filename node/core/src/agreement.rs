@@ -266,6 +266,7 @@ impl Node {
         let last = self.agreement.founded_ms.get(&document);
         if last.is_none_or(|last| now.mono_ms >= last + FOUNDING_MS) {
             self.agreement.founded_ms.insert(document, now.mono_ms);
+            self.log_act(now, "documents.found", document.word(), "done");
             self.agree(Doing::Other, Agree::Found(document));
         }
     }

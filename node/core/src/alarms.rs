@@ -46,6 +46,8 @@ pub enum Alarm {
     KeyRefused(NodeNumber, String),
     /// No member that is left has what opens this node's store.
     KeyHeldByNobody,
+    /// A planned backup was not made; the text says why and what to do.
+    BackupFailed(String),
     /// A member of the household sent changes of a document that nobody honest makes.
     MemberDistrusted {
         /// How the household calls it.
@@ -98,6 +100,7 @@ impl Alarm {
             Self::KeyReleased(..) => "key_released",
             Self::KeyRefused(..) => "key_refused",
             Self::KeyHeldByNobody => "key_held_by_nobody",
+            Self::BackupFailed(_) => "backup_failed",
             Self::MemberDistrusted { .. } => "member_distrusted",
         }
     }
@@ -164,6 +167,9 @@ impl Alarm {
             Self::KeyHeldByNobody => {
                 "The key of this node's data is kept by other nodes of the household, and none that is left has it: after its next start it could not be opened any more. Keep it under a pass-phrase now, or connect another node of the household.".into()
             }
+            Self::BackupFailed(why) => format!(
+                "The planned backup was not made: {why}. Older backups are as they were. It is tried again every hour; System, Backups says where they go."
+            ),
             Self::MemberDistrusted { member, document, why } => format!(
                 "Your node {member} sent changes of your {} that no honest node makes: {why}. They were not taken, and nothing more about them is taken from it until this node starts again. If it was stolen or is not as you left it, remove it from the household.",
                 document.word()
@@ -195,6 +201,7 @@ impl Alarm {
             Self::KeyReleased(number, _) => (40, number.0.to_string()),
             Self::KeyRefused(number, _) => (41, number.0.to_string()),
             Self::KeyHeldByNobody => (42, String::new()),
+            Self::BackupFailed(_) => (43, String::new()),
             Self::MemberDistrusted { member, document, .. } => (20, format!("{member} {}", document.word())),
         }
     }

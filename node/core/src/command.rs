@@ -141,6 +141,13 @@ pub enum Command {
     Enrol(EnrolCommand),
     /// The key of this node's store, and the members that give it out.
     Release(ReleaseCommand),
+    /// The node made a planned backup, or could not: then why.
+    BackedUp {
+        /// Its file, where there is one.
+        file: String,
+        /// What went wrong, in the store's words.
+        problem: Option<String>,
+    },
     /// Take in a list that somebody published.
     Import {
         /// The list, read.
@@ -450,7 +457,9 @@ pub enum Refusal {
     )]
     NoMember,
     /// None of those who could is there.
-    #[error("no other node of the household is connected and took the key: start one, and try again. Nothing was changed")]
+    #[error(
+        "no other node of the household is connected and took the key: start one, and try again. Nothing was changed"
+    )]
     NoMemberThere,
     /// It is about enrolling.
     #[error(transparent)]

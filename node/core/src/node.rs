@@ -401,7 +401,11 @@ impl Node {
     }
 
     pub(crate) fn raise(&mut self, now: Now, alarm: Alarm) {
+        let news = !self.alarms.has(&alarm);
         if self.alarms.raise(now, &alarm) {
+            if news {
+                self.log_alarm(now, &alarm);
+            }
             self.put(Output::Event(Event::AlarmRaised(alarm)));
         }
     }
@@ -449,6 +453,7 @@ impl Node {
         if !gone.is_empty() {
             self.walk(now);
         }
+        self.log_times(now, "statements.expire", gone.len());
         gone.into_iter().for_each(|id| self.drop_statement(id));
         self.drop_given_up();
         self.follow_voices(now);

@@ -103,6 +103,11 @@ impl Node {
             Command::ChangeHousehold(change) => self.change_household(now, change, Then::Reply(id)),
             Command::Enrol(command) => self.enrol_command(now, id, command),
             Command::Release(command) => self.release_command(now, id, command),
+            Command::BackedUp { file, problem } => {
+                self.backed_up(now, &file, problem);
+                self.put(Output::Reply(id, Ok(Reply::Saved)));
+                Ok(())
+            }
             Command::Acknowledge { key, by } => self.acknowledge(now, id, &key, &by),
             Command::Import { import, kept, replace } => self.import(id, *import, kept, replace),
             Command::UndoImport(import) => self.undo_import(id, import),

@@ -11,6 +11,7 @@ use meerkat_protocols::{
     facts::Place,
     household::Run,
     letter::SealSecret,
+    release::Entrusted,
     wishes::{Edit, Wishes, account_named},
     zone::Zone,
 };
@@ -22,6 +23,7 @@ use crate::{
     identity::Keys,
     machine,
     not_started::NotStarted,
+    releasing,
     settings::{Loaded, Pins},
     threads::{NextKey, Stored, Writer, documents},
 };
@@ -57,6 +59,8 @@ impl Kept {
             Ok(()) => tracing::info!("this node is a part of another home now"),
             Err(why) => tracing::error!(%why, "this node could not move to another home and goes on as it was"),
         }
+        releasing::leave_members(&keeper);
+        keeper.go_on();
         Self::of(keeper, loaded)
     }
 
@@ -83,19 +87,20 @@ pub(crate) struct Remade {
 
 /// Checks the store if that is due, and reads from it what the node needs, on a thread where it may take its time.
 pub(crate) async fn restore(
-    store: &Arc<Store>,
+    keeper: &Keeper,
     clock: Clock,
     identity: &Identity,
     loaded: &Loaded,
     (secret, run): (SealSecret, Run),
 ) -> Result<Remade, NotStarted> {
-    let (store, identity, pins) = (Arc::clone(store), identity.clone(), loaded.settings.pins.clone());
     let zone = crate::zone::of_home(loaded.settings.node.zone.as_deref());
+    let (store, identity, pins) = (Arc::clone(keeper.store()), identity.clone(), loaded.settings.pins.clone());
+    let entrusted = keeper.release();
     store.set_node(identity.node);
     store.set_home(identity.home());
     let read = tokio::task::spawn_blocking(move || {
         let damage = if store.needs_check(clock.now().wall) { check(&store, clock) } else { None };
-        read(&store, clock, identity, &pins, (damage, &secret, run, zone))
+        read(&store, clock, identity, &pins, (damage, &secret, run), (zone, entrusted))
     });
     read.await.map_err(io::Error::other)?
 }
@@ -149,7 +154,8 @@ fn read(
     clock: Clock,
     identity: Identity,
     pins: &Pins,
-    (damage, secret, run, zone): (Option<String>, &SealSecret, Run, Option<Zone>),
+    (damage, secret, run): (Option<String>, &SealSecret, Run),
+    (zone, entrusted): (Option<Zone>, Option<Entrusted>),
 ) -> Result<Remade, NotStarted> {
     let reader = store.reader();
     let mut found = reader.restore()?;
@@ -191,6 +197,8 @@ fn read(
             imports,
             marks: std::mem::take(&mut found.marks),
             roster: std::mem::take(&mut found.roster),
+            releases: std::mem::take(&mut found.releases),
+            entrusted,
             epochs,
             run,
             machine: machine::kind(),

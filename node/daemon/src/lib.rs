@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod asking;
 pub mod cli;
 pub mod client;
 pub mod clock;
@@ -18,6 +19,8 @@ mod log;
 mod machine;
 mod not_started;
 mod page;
+mod planned;
+mod releasing;
 pub mod run;
 mod secret;
 pub mod settings;

@@ -13,6 +13,7 @@ use meerkat_web::{Locked, NotUnlocked, UnlockTry, Waiting};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
+    asking::Asking,
     clock::Clock,
     greeting, machine,
     not_started::NotStarted,
@@ -63,7 +64,7 @@ pub(crate) async fn key(
     let Some(file) = KeyFile::read(folder)? else { return Ok(Some(KeyCase::create(folder)?)) };
     match file.open(folder) {
         Ok(case) => Ok(Some(case)),
-        Err(UnlockError::OtherMode(_)) => wait_for_key(loaded, folder, &file, telephone, clock).await,
+        Err(UnlockError::OtherMode(_)) => Box::pin(wait_for_key(loaded, folder, &file, telephone, clock)).await,
         Err(why) => Err(NotStarted::Key(why)),
     }
 }
@@ -82,7 +83,7 @@ async fn wait_for_key(
         machine: Arc::new(machine::describe(loaded, meerkat_protocols::mesh::Peer([0; 32]))),
         clock: Arc::new(move || clock.now()),
         tries: tries_in,
-        waiting,
+        waiting: waiting.clone(),
         by_pass_phrase: file.mode() == KeyMode::PassPhrase,
     };
     let browser = meerkat_web::locked_router(locked.clone()).into_make_service_with_connect_info::<SocketAddr>();
@@ -90,12 +91,17 @@ async fn wait_for_key(
     greeting::locked(&mut std::io::stdout().lock(), &page.url())?;
     tracing::info!(mode = file.mode().word(), "the key is locked: every call rings until it is unlocked");
     let mut missed = Missed::default();
+    let mut asking = Asking::start(loaded, folder, file, clock);
     let signal = signals::told();
     tokio::pin!(signal);
     let case = loop {
         tokio::select! {
             () = &mut signal => break None,
             event = telephone.events.recv() => missed.note(event),
+            secret = asking.next(&waiting) => match file.open_with(folder, &secret) {
+                Ok(case) => break Some(case),
+                Err(why) => asking.wrong(&why),
+            },
             tried = tries.recv() => {
                 let Some((words, told)) = tried else { break None };
                 let (file, taken) = (file.clone(), folder.clone());
@@ -111,6 +117,7 @@ async fn wait_for_key(
             }
         }
     };
+    asking.close().await;
     stop.send_replace(true);
     page.close().await;
     for (line, state) in missed.lines {

@@ -6,7 +6,10 @@
 use std::{io, sync::Arc, thread::JoinHandle};
 
 use meerkat_core::{Becoming, Engine, Restored};
-use meerkat_protocols::letter::SealSecret;
+use meerkat_protocols::{
+    audit::{Actor, Deed},
+    letter::SealSecret,
+};
 use meerkat_store::{Keeper, Store};
 use meerkat_web::{Access, EventLog, Wiring};
 use tokio::sync::{mpsc, watch};
@@ -19,6 +22,7 @@ use crate::{
     log, machine,
     not_started::NotStarted,
     page::Page,
+    planned, releasing,
     settings::{self, Flags, Loaded, Surroundings},
     signals::{self, STOP_WITHIN, Told},
     threads::{Doors, EngineThread, ExchangesThread, Jobs, Loads, Ports, Stored, Voice, Writer},
@@ -91,6 +95,8 @@ struct Running {
     events: EventLog,
     page: Page,
     weekly: tokio::task::JoinHandle<()>,
+    /// What looks now and then and may be stopped anywhere.
+    beside: [tokio::task::JoinHandle<()>; 2],
     network: Option<meerkat_network::Network>,
     workers: [JoinHandle<()>; 2],
     exchanges: Option<JoinHandle<()>>,
@@ -125,6 +131,7 @@ impl Running {
         let (reader_in, reader) = watch::channel(None);
         let (commands_in, commands) = mpsc::channel(COMMAND_QUEUE);
         let access = Access::new(access_door(writer.clone()), web_clock(clock), snapshot.clone());
+        let planning = commands_in.clone();
         let wiring = Wiring {
             commands: commands_in,
             snapshot,
@@ -135,13 +142,14 @@ impl Running {
             clock: web_clock(clock),
             keeper: keeper.clone(),
         };
+        let looked = wiring.snapshot.clone();
         let page = Page::open(loaded, wiring, stopped.clone()).await?;
 
         // The store, checked and read.
         let seal = SealSecret::from_bytes(keys.seal.to_bytes());
         let run = kept::run(start)?;
         let Remade { mut engine, exchanges, shelf, peers } =
-            kept::restore(&store, clock, &identity, loaded, (seal.clone(), run)).await?;
+            kept::restore(&keeper, clock, &identity, loaded, (seal.clone(), run)).await?;
         // With the accounts, before anybody is let in.
         snapshot_in.send_replace(Arc::new(engine.snapshot(clock.now())));
         access.restore_from(&store.reader())?;
@@ -153,7 +161,8 @@ impl Running {
         // The neighbourhood and the engine.
         let (orders, network_events, mut network) = network(loaded, keys.network.clone(), peers);
         let (done_in, done) = mpsc::unbounded_channel();
-        let voice = Voice { key: keys.statement, seal, shelf, next_key: kept::next_key(&store) };
+        let (next_key, rewrap) = (kept::next_key(&store), releasing::rewrap(&keeper));
+        let voice = Voice { key: keys.statement, seal, shelf, next_key, rewrap };
         let (jobs, workers) = Jobs::start(voice, done_in)?;
         let (notices, notices_out) = mpsc::unbounded_channel();
         let (news_in, news) = mpsc::channel(NEWS_QUEUE);
@@ -190,7 +199,11 @@ impl Running {
             becoming: becoming_in,
         };
         let engine = EngineThread::start(engine, clock, doors, ports)?;
-        rotate_on(&keeper)?;
+        rotate_on(&keeper, clock)?;
+        let beside = [
+            tokio::spawn(releasing::follow(looked, keeper.clone())),
+            tokio::spawn(planned::follow(keeper.clone(), clock, planning)),
+        ];
         Ok(Self {
             store,
             keeper,
@@ -201,6 +214,7 @@ impl Running {
             events,
             page,
             weekly,
+            beside,
             network,
             workers,
             exchanges,
@@ -236,6 +250,7 @@ impl Running {
         }
         join("loads", self.loads).await;
         self.weekly.abort();
+        self.beside.iter().for_each(tokio::task::JoinHandle::abort);
         self.events.close();
         self.page.close().await;
         drop((self.access, self.events));
@@ -248,11 +263,18 @@ impl Running {
 }
 
 /// Goes on with a replacement of the data key that a stop interrupted.
-fn rotate_on(keeper: &Keeper) -> io::Result<()> {
+fn rotate_on(keeper: &Keeper, clock: Clock) -> io::Result<()> {
     if keeper.is_rotating() {
         let keeper = keeper.clone();
         std::thread::Builder::new().name("rotation".into()).spawn(move || match keeper.rotate() {
-            Ok(done) => tracing::info!(done, "the data key was being replaced"),
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!("the data key was replaced");
+                let deed = Deed::done(Actor::Node, "key.rotation", "");
+                if let Err(why) = keeper.store().note_deeds(clock.now().wall, &[deed]) {
+                    tracing::warn!(%why, "a line of the audit log is not saved");
+                }
+            }
             Err(why) => tracing::error!(%why, "the data key is not replaced yet"),
         })?;
     }

@@ -22,6 +22,7 @@ mod privacy;
 mod putback;
 mod reconcile;
 mod rot;
+mod released;
 mod sip_gateway;
 mod tidy;
 mod tree;

@@ -147,7 +147,9 @@ impl Node {
     pub(super) fn rekey_if_due(&mut self, now: Now) {
         if self.household.rekey_due_ms.take_if(|due| *due <= now.mono_ms).is_some() {
             // A full queue makes the change that follows plan it again.
-            let _ = self.change_household(now, Change::Rekey, Then::Nothing);
+            if self.change_household(now, Change::Rekey, Then::Nothing).is_ok() {
+                self.log_act(now, "household.rekey", "", "done");
+            }
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 
 use own::Coming;
 pub use own::ReleaseCommand;
-pub use waiting::{Unlocking, UnlockStep};
+pub use waiting::{UnlockStep, Unlocking};
 
 /// How often in an hour a member is given its key: one that is plugged in and out all day, or restarts in a circle, still
 /// finds its key; who tries what the card's key opens does not get far.
@@ -193,7 +193,10 @@ impl Node {
     pub(crate) fn name_of_node(&self, number: NodeNumber) -> String {
         let roster = self.household.roster();
         let removed = || roster.removed().find(|member| member.number == number);
-        roster.member(number).or_else(removed).map_or_else(|| format!("node {}", number.0), |member| member.name.clone())
+        roster
+            .member(number)
+            .or_else(removed)
+            .map_or_else(|| format!("node {}", number.0), |member| member.name.clone())
     }
 
     /// The roster has changed: of who is out nothing is kept, and what it knew is replaced.
@@ -207,6 +210,8 @@ impl Node {
                 self.drop_release(row.owner, row.id);
             } else if row.secret.is_some() && self.household.roster().is_removed(row.owner) {
                 row.secret = None;
+                let name = self.name_of_node(row.owner);
+                self.log_act(now, "key.forget", &name, "done");
                 self.keep_release(row);
             }
         }
@@ -224,8 +229,13 @@ impl Node {
     /// How the key of this node's store is shared.
     pub(crate) fn releases_state(&self) -> ReleasesState {
         let own = self.identity.node;
-        let held_for: BTreeSet<NodeNumber> =
-            self.releases.rows.values().filter(|row| row.owner != own && row.secret.is_some()).map(|r| r.owner).collect();
+        let held_for: BTreeSet<NodeNumber> = self
+            .releases
+            .rows
+            .values()
+            .filter(|row| row.owner != own && row.secret.is_some())
+            .map(|r| r.owner)
+            .collect();
         let whom = self.others().map(|member| {
             let told = self.releases.whereabouts.get(&member.number).cloned().unwrap_or_default();
             let reached = self.peers.address_of(member.peer).map(str::to_owned);

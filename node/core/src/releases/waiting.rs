@@ -152,8 +152,10 @@ impl Unlocking {
     /// How it stands, for the person who waits.
     #[must_use]
     pub fn words(&self) -> String {
-        let said: BTreeSet<u8> = self.asked.values().filter(|asked| asked.connected).map(|asked| rank(asked.said)).collect();
-        let wait = self.asked.values().filter_map(|a| if let Said::TooOften(s) = a.said { Some(s) } else { None }).min();
+        let said: BTreeSet<u8> =
+            self.asked.values().filter(|asked| asked.connected).map(|asked| rank(asked.said)).collect();
+        let wait =
+            self.asked.values().filter_map(|a| if let Said::TooOften(s) = a.said { Some(s) } else { None }).min();
         match said.first() {
             Some(0) => "This node was removed from its household, so the other nodes do not give out its key. If that was a \
                         mistake: what it keeps cannot be read here any more; start it with an empty data folder, invite \

@@ -73,7 +73,10 @@ fn acts(house: &mut House, n: u16) -> Vec<String> {
         },
         _ => None,
     });
-    deeds.filter(|deed| deed.action.starts_with("key.")).map(|deed| format!("{} {}", deed.target, deed.result)).collect()
+    deeds
+        .filter(|deed| deed.action.starts_with("key."))
+        .map(|deed| format!("{} {}", deed.target, deed.result))
+        .collect()
 }
 
 fn alarms(house: &mut House, n: u16) -> Vec<&'static str> {
@@ -262,7 +265,8 @@ fn asks(unlocking: &mut Unlocking) -> Vec<(Peer, RequestRef)> {
 fn a_locked_node_asks_members_alone_and_again_until_one_gives_the_key() {
     let mut house = House::of(&OTHERS);
     let entrusted = entrust(&mut house, OWNER).expect("two members are there");
-    let whom = house.world(OWNER).engine.snapshot(meerkat_protocols::time::Now { mono_ms: 0, wall: None }).releases.whom;
+    let whom =
+        house.world(OWNER).engine.snapshot(meerkat_protocols::time::Now { mono_ms: 0, wall: None }).releases.whom;
     assert_eq!(whom.iter().map(|(peer, _)| *peer).collect::<Vec<_>>(), [peer(0), peer(9)]);
     let mut locked = Unlocking::new(entrusted.id, Some(whom));
     assert!(matches!(locked.poll(), Some(UnlockStep::Order(Order::Dial { .. }))));

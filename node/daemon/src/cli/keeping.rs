@@ -29,10 +29,13 @@ pub enum Key {
     #[command(after_help = "\
 Examples:
   meerkat key mode pass-phrase
+  meerkat key mode member
   meerkat key mode beside
 
 beside       the key lies beside the data: no protection from theft of the memory card
-pass-phrase  somebody gives it after each start; until then every call rings")]
+pass-phrase  somebody gives it after each start; until then every call rings
+member       other nodes of the household give it out after each start, until this node is removed; until then every
+             call rings")]
     Mode {
         /// In which way
         mode: KeyModeWord,
@@ -129,4 +132,6 @@ pub enum KeyModeWord {
     Beside,
     /// Under a pass-phrase.
     PassPhrase,
+    /// With other nodes of the household.
+    Member,
 }

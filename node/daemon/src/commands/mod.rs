@@ -163,7 +163,7 @@ impl<W: Write> Asked<'_, W> {
             answer => answer?,
         };
         if health.get("status").and_then(Value::as_str) == Some("locked") {
-            self.print(&health, output, |_| "Locked: every call rings. Unlock it with `meerkat unlock`.\n".into())?;
+            self.print(&health, output, shown::keeping::locked)?;
             return Ok(Exit::Degraded);
         }
         let summary = self.client.get("/api/v1/summary").await?;

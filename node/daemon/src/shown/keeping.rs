@@ -4,10 +4,26 @@ use serde_json::Value;
 
 use super::{fields, list, long, number, table, text, time};
 
+/// `status` of a locked node.
+#[must_use]
+pub(crate) fn locked(health: &Value) -> String {
+    if health.get("by_pass_phrase").and_then(Value::as_bool) == Some(true) {
+        return "Locked: every call rings. Unlock it with `meerkat unlock`.\n".into();
+    }
+    format!("Locked: every call rings. {}\n", long(health, "waiting"))
+}
+
 /// `key status` and `key mode`.
 #[must_use]
 pub(crate) fn key(key: &Value) -> String {
     let mut rows = vec![("Kept", text(key, "mode"))];
+    let names = |field: &str| {
+        let names = list(key, field).iter().filter_map(Value::as_str);
+        names.map(meerkat_protocols::text::inert).collect::<Vec<_>>().join(", ")
+    };
+    for (title, field) in [("Given out by", "holders"), ("Held for", "held_for")] {
+        rows.extend(Some((title, names(field))).filter(|(_, names)| !names.is_empty()));
+    }
     if key.get("rotation").is_some_and(|rotation| !rotation.is_null()) {
         rows.push(("Replacing", rotation(key)));
     }
@@ -73,11 +89,10 @@ pub(crate) fn backed_up(made: &Value) -> String {
 /// `backup restore`.
 #[must_use]
 pub(crate) fn restored(found: &Value, runs: bool) -> String {
-    let next = if runs { "The node starts anew with it." } else { "Start the node: `meerkat up`." };
-    format!(
-        "Restored: {} values from {}. {next} The key of the data lies beside it again: `meerkat key mode pass-phrase` \
-         changes that.\n",
-        number(found, "rows"),
-        time(found, "created")
-    )
+    let next = if runs {
+        "The node starts anew with it; its key is kept as before."
+    } else {
+        "Start the node: `meerkat up`. The key of the data lies beside it: `meerkat key mode pass-phrase` changes that."
+    };
+    format!("Restored: {} values from {}. {next}\n", number(found, "rows"), time(found, "created"))
 }

@@ -11,6 +11,8 @@ use meerkat_documents::Shelf;
 use meerkat_protocols::{
     contact::Tie,
     letter::{Address, Correspondent, Letter, Receipt, SealSecret, SealedLetter},
+    mesh::Peer,
+    release::Entrusted,
 };
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -30,10 +32,15 @@ pub struct Voice {
     pub shelf: Shelf,
     /// Makes the key with which this node would sign in another home, and saves it.
     pub next_key: NextKey,
+    /// Writes the key file with what members hold now.
+    pub rewrap: Rewrap,
 }
 
 /// The public half of a key that is saved; nothing, if none could be made or saved.
 pub type NextKey = Box<dyn Fn() -> Option<[u8; 32]> + Send>;
+
+/// Whether the key file was written with this; and where the members are found that hold it.
+pub type Rewrap = Box<dyn Fn(&Entrusted, &Vec<(Peer, Vec<String>)>) -> bool + Send>;
 
 /// The ways to the worker threads.
 pub struct Jobs {
@@ -75,6 +82,7 @@ impl Jobs {
             | Job::Tie { .. }
             | Job::Edit(_)
             | Job::NextKey
+            | Job::Rewrap(..)
             | Job::Agree(_)
             | Job::SealLetter { .. }
             | Job::OpenLetter { .. } => &self.own,
@@ -115,6 +123,7 @@ fn work(job: Job, voice: &mut Voice) -> Option<Done> {
         Job::SealLetter { letter, from, to } => Some(Done::LetterSealed(seal(&letter, &voice.seal, &from, &to))),
         Job::OpenLetter { sealed, from, to } => Some(Done::LetterOpened(sealed.open(&voice.seal, &from, &to))),
         Job::NextKey => Some(Done::NextKey((voice.next_key)())),
+        Job::Rewrap(entrusted, whom) => Some(Done::Rewrapped((voice.rewrap)(&entrusted, &whom).then_some(entrusted))),
         Job::Verify(..) | Job::VerifyAll(_) => check(job),
     }
 }
@@ -142,6 +151,7 @@ fn check(job: Job) -> Option<Done> {
         | Job::Tie { .. }
         | Job::Edit(_)
         | Job::NextKey
+        | Job::Rewrap(..)
         | Job::Agree(_)
         | Job::SealLetter { .. }
         | Job::OpenLetter { .. } => None,

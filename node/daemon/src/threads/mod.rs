@@ -15,6 +15,6 @@ mod writer;
 pub use engine::{Ask, Doors, EngineThread, EventSink, Ports};
 pub use exchanges::ExchangesThread;
 use exchanges::readable;
-pub use jobs::{Jobs, NextKey, Voice};
+pub use jobs::{Jobs, NextKey, Rewrap, Voice};
 pub use loads::Loads;
 pub use writer::{AccessRequest, Disk, Stored, Writer};

@@ -78,7 +78,13 @@ impl Node {
             stop: stopped,
         };
         let (jobs, _) = Jobs::start(
-            Voice { key, seal: SealSecret::from_bytes([4; 32]), shelf, next_key: Box::new(|| None) },
+            Voice {
+                key,
+                seal: SealSecret::from_bytes([4; 32]),
+                shelf,
+                next_key: Box::new(|| None),
+                rewrap: Box::new(|_, _| false),
+            },
             done_in,
         )
         .expect("threads");
