@@ -14,6 +14,7 @@ use meerkat_protocols::{
     facts::Seq,
     home::NodeNumber,
 };
+use meerkat_store::{AuditLine, ReadError, Reader};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -202,6 +203,45 @@ pub(crate) struct Which {
     before: Option<u64>,
     /// How many, at most 200.
     limit: Option<usize>,
+    /// Only lines of who has this in the name, in whatever case.
+    who: Option<String>,
+    /// Only lines of what begins so: `lists`, `key.release`.
+    what: Option<String>,
+}
+
+/// Lines that are looked at for one page: a filter that fits few of them gets a short page, and the place to go on.
+const MOST_LOOKED_AT: usize = 5_000;
+
+impl Which {
+    fn wants(&self, line: &AuditLine) -> bool {
+        let Some(deed) = &line.deed else { return self.who.is_none() && self.what.is_none() };
+        let has = |text: String, wanted: &String| text.to_lowercase().contains(&wanted.to_lowercase());
+        self.who.as_ref().is_none_or(|who| has(deed.actor.words(), who))
+            && self.what.as_ref().is_none_or(|what| deed.action.starts_with(what.as_str()))
+    }
+
+    /// A page of the lines that are wanted, and where to go on.
+    fn page(&self, reader: &Reader, node: NodeNumber) -> Result<(Vec<AuditLine>, Option<u64>), ReadError> {
+        let limit = self.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+        let (mut wanted, mut before, mut looked_at) = (vec![], self.before.map(Seq), 0);
+        loop {
+            let some = reader.audit(node, before, MAX_PAGE)?;
+            let whole = some.len() == MAX_PAGE;
+            looked_at += some.len();
+            for line in some {
+                before = Some(line.seq);
+                if self.wants(&line) {
+                    wanted.push(line);
+                }
+                if wanted.len() == limit {
+                    return Ok((wanted, before.map(|seq| seq.0).filter(|seq| *seq > 0)));
+                }
+            }
+            if !whole || looked_at >= MOST_LOOKED_AT {
+                return Ok((wanted, before.map(|seq| seq.0).filter(|seq| whole && *seq > 0)));
+            }
+        }
+    }
 }
 
 /// Routes of the audit log.
@@ -213,12 +253,10 @@ pub(crate) fn audit_routes() -> OpenApiRouter<Wiring> {
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(Which), responses((status = 200, body = AuditPage)))]
 async fn audit(State(wiring): State<Wiring>, Asked(which): Asked<Which>) -> Result<Body<AuditPage>, Problem> {
     let node = which.node.map_or(wiring.snapshot.borrow().node, NodeNumber);
-    let limit = which.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
     let reader = wiring.reader()?;
-    let lines = tokio::task::spawn_blocking(move || reader.audit(node, which.before.map(Seq), limit)).await;
-    let lines = lines.map_err(|_| Problem::fault("reading the audit log stopped"))?;
-    let lines = lines.map_err(|_| Problem::unavailable())?;
-    let next = lines.last().map(|line| line.seq.0).filter(|seq| lines.len() == limit && *seq > 0);
+    let page = tokio::task::spawn_blocking(move || which.page(&reader, node)).await;
+    let page = page.map_err(|_| Problem::fault("reading the audit log stopped"))?;
+    let (lines, next) = page.map_err(|_| Problem::unavailable())?;
     let items = lines.into_iter().map(|line| {
         let deed = line.deed;
         let of = |part: fn(&Deed) -> String| deed.as_ref().map(part);
@@ -259,7 +297,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::testing::{Site, request, with_json};
+    use crate::testing::{Site, get, request, with_json};
 
     #[test]
     fn actions_have_names_that_do_not_change() {
@@ -294,6 +332,13 @@ mod tests {
         let expected =
             ["command line lists.set", "command line api-keys.add", "not signed in session.add", "Ada claim.add"];
         assert_eq!(said, expected);
+        for (filter, expected) in
+            [("who=aDA", 1), ("what=api-keys", 1), ("who=command&what=lists", 1), ("who=eve", 0), ("limit=1", 1)]
+        {
+            let found = site.send_by_socket(get(&format!("/api/v1/audit?{filter}"))).await.json();
+            assert_eq!(found["items"].as_array().map(Vec::len), Some(expected), "{filter}: {found}");
+            assert_eq!(found["next"].is_u64(), filter == "limit=1", "{filter}");
+        }
         assert!(!answer.text.contains("4930901820") && lines[0]["target"].as_str().expect("one").contains('#'));
         let verify = request(Method::GET, "/api/v1/audit/verified").body(axum::body::Body::empty()).expect("a request");
         assert_eq!(site.send_by_socket(verify).await.json()["intact"], true);

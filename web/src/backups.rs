@@ -55,7 +55,7 @@ pub(crate) fn backup_routes() -> OpenApiRouter<Wiring> {
     OpenApiRouter::new().routes(routes!(make)).routes(routes!(restore))
 }
 
-fn checked(words: &str) -> Result<(), Problem> {
+pub(crate) fn checked(words: &str) -> Result<(), Problem> {
     if words.chars().count() < MIN_CHARS || words.len() > MAX_BYTES {
         let detail = format!("A pass-phrase of a backup has {MIN_CHARS} characters to {MAX_BYTES} bytes.");
         return Err(Problem::invalid("pass_phrase", detail));

@@ -31,6 +31,7 @@ mod neighbourhood;
 mod numbers;
 mod openapi;
 mod peers;
+mod planned;
 mod problem;
 mod records;
 mod reports;

@@ -19,7 +19,7 @@ use crate::{
     assets, audit, backups, calls, events,
     extract::MAX_BODY_BYTES,
     household, imports, keeping, lists, lookup, meeting, mesh, messages, neighbourhood, numbers, openapi_document,
-    peers,
+    peers, planned,
     problem::Problem,
     records, reports, security, shared, system,
 };
@@ -68,14 +68,18 @@ fn operations() -> OpenApiRouter<Wiring> {
 
 /// What the routes say about themselves.
 pub(crate) fn described() -> utoipa::openapi::OpenApi {
-    operations().merge(events::event_routes()).merge(backups::backup_routes()).into_openapi()
+    operations()
+        .merge(events::event_routes())
+        .merge(backups::backup_routes())
+        .merge(planned::planned_routes())
+        .into_openapi()
 }
 
 fn build(wiring: Wiring, door: Door) -> Router {
     let gate = Gate { wiring: wiring.clone(), door };
     let (quick, _) = operations().split_for_parts();
     let (streams, _) = events::event_routes().split_for_parts();
-    let (backups, _) = backups::backup_routes().split_for_parts();
+    let (backups, _) = backups::backup_routes().merge(planned::planned_routes()).split_for_parts();
     let mut quick = quick.route("/api/v1/openapi.json", get(document));
     if door == Door::Socket {
         quick = quick.route("/api/v1/local/claim", post(claim_by_socket));

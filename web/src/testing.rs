@@ -374,6 +374,7 @@ fn meeting(command: Command, snapshot: &watch::Sender<Arc<Snapshot>>) -> Result<
             Ok(Reply::Joining(4))
         }
         Command::Release(_) => Err(Refusal::NoMember),
+        Command::BackedUp { .. } => Ok(Reply::Saved),
         Command::Meet(_) => Err(Refusal::NotNearby),
         _ => Err(Refusal::NoSuchMeeting),
     }

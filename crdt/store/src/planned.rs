@@ -128,6 +128,12 @@ impl Plan {
         Ok(Self { every, folder: text, keep, head, last, next: before.next })
     }
 
+    /// Whether a pass-phrase was chosen.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.head.is_some()
+    }
+
     /// What the rules of when go by.
     #[must_use]
     pub fn past(&self, failed_ms: Option<u64>) -> Past {

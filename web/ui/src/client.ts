@@ -96,11 +96,36 @@ export async function call<P extends keyof paths, V extends VerbOf<P>>(
 }
 
 /** Puts bytes as they are, and reads the answer as what the caller knows it to be. */
-export async function putBytes<T>(path: string, bytes: Blob, signal: AbortSignal): Promise<T> {
-  const headers: Record<string, string> = { Accept: "application/json", "Content-Type": "application/octet-stream" };
+export async function putBytes<T>(
+  path: string,
+  bytes: Blob,
+  signal?: AbortSignal,
+  further: Readonly<Record<string, string>> = {},
+): Promise<T> {
+  const headers: Record<string, string> = {
+    Accept: "application/json",
+    "Content-Type": "application/octet-stream",
+    ...further,
+  };
   if (csrf !== null) headers["X-CSRF-Token"] = csrf;
-  const response = await fetch(path, { method: "PUT", headers, credentials: "same-origin", body: bytes, signal });
+  const response = await fetch(path, {
+    method: "PUT",
+    headers,
+    credentials: "same-origin",
+    body: bytes,
+    ...(signal === undefined ? {} : { signal }),
+  });
   return (await read(response)) as T;
+}
+
+/** Asks for something that is answered by a file. */
+export async function fetchFile(path: string, body: unknown): Promise<Blob> {
+  const headers: Record<string, string> = { "Content-Type": "application/json" };
+  if (csrf !== null) headers["X-CSRF-Token"] = csrf;
+  const asked = { method: "POST", headers, credentials: "same-origin" as const, body: JSON.stringify(body) };
+  const response = await fetch(path, asked);
+  if (!response.ok) await read(response);
+  return response.blob();
 }
 
 /** What a response holds. Throws a [[Problem]] if it is a refusal, and ends the session if that is gone. */

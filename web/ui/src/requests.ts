@@ -1,6 +1,6 @@
 /** Every request the page makes. */
-import { call } from "./client";
-import type { AccountRole, Category, Role, Rules, Settings, Standing, Verdict } from "./types";
+import { call, fetchFile, putBytes } from "./client";
+import type { AccountRole, Category, Every, KeyMode, Role, Rules, Settings, Standing, Verdict } from "./types";
 
 type Signal = AbortSignal | undefined;
 
@@ -15,6 +15,13 @@ interface NumbersAsked {
   cursor?: string;
   limit?: number;
   standing?: Standing | null;
+}
+
+interface AuditAsked {
+  node?: number | null;
+  who?: string;
+  what?: string;
+  before?: number | null;
 }
 
 /** Leaves out what is not asked for: the node refuses parameters without a value. */
@@ -85,6 +92,22 @@ export const api = {
     call("put", "/api/v1/household/members/{number}", { path: { number }, body: { name, role } }),
   removeMember: (number: number) => call("delete", "/api/v1/household/members/{number}", { path: { number } }),
   leaveHousehold: () => call("post", "/api/v1/household/leave", {}),
+  key: (signal?: Signal) => call("get", "/api/v1/key", { signal }),
+  keepKey: (mode: KeyMode, pass_phrase: string | null) => call("put", "/api/v1/key", { body: { mode, pass_phrase } }),
+  rotateKey: () => call("post", "/api/v1/key/rotation", {}),
+  plan: (signal?: Signal) => call("get", "/api/v1/backups/plan", { signal }),
+  setPlan: (body: { every: Every; folder: string; keep: number; pass_phrase: string | null }) =>
+    call("put", "/api/v1/backups/plan", { body }),
+  makePlanned: () => call("post", "/api/v1/backups/plan/made", {}),
+  makeBackup: (pass_phrase: string) => fetchFile("/api/v1/backups", { pass_phrase }),
+  restore: (file: Blob, words: string, as: "new" | "same") =>
+    putBytes<unknown>("/api/v1/backups/restored", file, undefined, {
+      // Headers carry ASCII, pass-phrases anything.
+      "X-Pass-Phrase": encodeURIComponent(words),
+      "X-Restore-As": as,
+    }),
+  audit: (query: AuditAsked, signal?: Signal) => call("get", "/api/v1/audit", { query: given(query), signal }),
+  checkAudit: () => call("get", "/api/v1/audit/verified", {}),
   node: (signal?: Signal) => call("get", "/api/v1/node", { signal }),
   settings: (signal?: Signal) => call("get", "/api/v1/settings", { signal }),
   setSettings: (body: Omit<Settings, "pinned">) => call("put", "/api/v1/settings", { body }),

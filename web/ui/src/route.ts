@@ -1,6 +1,6 @@
 /** Which page the address names. The node serves one document, so the page's place is behind the `#`. */
 
-export type SystemTab = "node" | "settings" | "rules" | "accounts" | "config" | "keys";
+export type SystemTab = "node" | "settings" | "rules" | "accounts" | "data" | "audit" | "config" | "keys";
 
 export type Route =
   | { page: "home" }
@@ -17,7 +17,16 @@ export type Route =
   | { page: "claim"; token: string }
   | { page: "missing"; address: string };
 
-const SYSTEM_TABS: readonly SystemTab[] = ["node", "settings", "rules", "accounts", "config", "keys"];
+const SYSTEM_TABS: readonly SystemTab[] = [
+  "node",
+  "settings",
+  "rules",
+  "accounts",
+  "data",
+  "audit",
+  "config",
+  "keys",
+];
 
 /** Reads `location.hash`. */
 export function parse(hash: string): Route {

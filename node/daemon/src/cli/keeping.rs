@@ -75,6 +75,34 @@ The file is in the age format: `age -d` opens it too. Nobody can get the pass-ph
         #[command(flatten)]
         output: Output,
     },
+    /// Say which backups the node makes by itself, or plan them
+    #[command(after_help = "\
+Examples:
+  meerkat backup plan
+  meerkat backup plan --every week --to /mnt/usb/meerkat --keep 8
+  meerkat backup plan --every never
+
+The pass-phrase is asked for the first time, and with --pass-phrase. It is not kept: what is kept opens these files alone.
+A missed time is made up for; the oldest backup makes room once the newest was read back whole.")]
+    Plan {
+        /// How often
+        #[arg(long)]
+        every: Option<EveryWord>,
+        /// The folder, its whole path; its disk is to be there now
+        #[arg(long, value_name = "FOLDER")]
+        to: Option<PathBuf>,
+        /// How many are kept
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=52))]
+        keep: Option<u8>,
+        /// Ask for a new pass-phrase
+        #[arg(long)]
+        pass_phrase: bool,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Make the planned backup now
+    Now(Output),
     /// Put a backup in the place of what this node has saved; what was there is moved aside
     #[command(after_help = "\
 Examples:
@@ -97,6 +125,19 @@ A wrong pass-phrase or a damaged file changes nothing.")]
     },
 }
 
+/// How often a backup is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EveryWord {
+    /// Never by itself.
+    Never,
+    /// Once a day.
+    Day,
+    /// Once a week.
+    Week,
+    /// Once in thirty days.
+    Month,
+}
+
 /// As whom a node goes on with a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RestoreAsWord {
@@ -107,7 +148,7 @@ pub enum RestoreAsWord {
 }
 
 /// `audit`.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum Audit {
     /// List what people and nodes changed, newest first
     List {
@@ -117,6 +158,12 @@ pub enum Audit {
         /// Another node's log, by the node's number
         #[arg(long)]
         node: Option<u8>,
+        /// Only what this person, key or node did: a part of the name
+        #[arg(long)]
+        who: Option<String>,
+        /// Only what begins so: `lists`, `key.release`
+        #[arg(long)]
+        what: Option<String>,
         /// How to print.
         #[command(flatten)]
         output: Output,

@@ -16,7 +16,7 @@ use crate::settings::Flags;
 use exit::EXITS;
 pub use exit::Exit;
 pub use household::{Deed, Household, RoleOf};
-pub use keeping::{Audit, Backup, Key, KeyModeWord, RestoreAsWord, Unlock};
+pub use keeping::{Audit, Backup, EveryWord, Key, KeyModeWord, RestoreAsWord, Unlock};
 pub use meeting::{Invite, Join, Meet};
 pub use numbers::{Import, Imports, Number};
 pub use wishes::{Account, AccountRole, Alarms, AlarmsDeed, People, PeopleDeed, Quiet, QuietDeed, Switch};

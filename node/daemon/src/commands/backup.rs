@@ -7,13 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use hyper::Method;
 use jiff::Zoned;
 use meerkat_store::{Folder, RestoreAs, Unpacked};
 use serde_json::{Value, json};
 
 use super::{Asked, encoded};
 use crate::{
-    cli::{Backup, Exit, Output, RestoreAsWord, Which, word},
+    cli::{Backup, EveryWord, Exit, Output, RestoreAsWord, Which, word},
     client::Failure,
     clock::Clock,
     secret,
@@ -21,10 +22,25 @@ use crate::{
     shown::keeping as shown,
 };
 
+const PLAN: &str = "/api/v1/backups/plan";
+
 impl<W: Write> Asked<'_, W> {
     pub(super) async fn backup(self, backup: &Backup, which: &Which, around: &Surroundings) -> Result<Exit, Failure> {
         match backup {
             Backup::Create { file, to, output } => self.back_up(&place(file.as_deref(), to.as_deref()), *output).await,
+            Backup::Plan { every: None, to: None, keep: None, pass_phrase: false, output } => {
+                self.show(PLAN, *output, shown::plan).await
+            }
+            Backup::Plan { every, to, keep, pass_phrase, output } => {
+                let now = self.client.get(PLAN).await?;
+                let body = wished(&now, (*every, to.as_deref(), *keep), *pass_phrase)?;
+                let answer = self.client.send(Method::PUT, PLAN, Some(&body)).await?;
+                self.print(&answer, *output, shown::plan)
+            }
+            Backup::Now(output) => {
+                let answer = self.client.send(Method::POST, "/api/v1/backups/plan/made", Some(&json!({}))).await?;
+                self.print(&answer, *output, shown::plan)
+            }
             Backup::Restore { file, as_whom, output } => {
                 let words = secret::ask("Pass-phrase of the backup: ")?;
                 let headers = [("x-pass-phrase", &*encoded(&words)), ("x-restore-as", &*word(as_whom))];
@@ -70,6 +86,28 @@ impl<W: Write> Asked<'_, W> {
         let made = json!({"file": file, "bytes": bytes});
         self.print(&made, output, shown::backed_up)
     }
+}
+
+/// What is to be planned: what is not said stays as it is.
+fn wished(
+    now: &Value,
+    (every, folder, keep): (Option<EveryWord>, Option<&Path>, Option<u8>),
+    ask: bool,
+) -> Result<Value, Failure> {
+    let every =
+        every.map_or_else(|| now.get("every").cloned().unwrap_or_default(), |every| Value::String(word(&every)));
+    let mut body = json!({"every": every});
+    if let Some(folder) = folder {
+        body["folder"] = Value::String(folder.display().to_string());
+    }
+    if let Some(keep) = keep {
+        body["keep"] = json!(keep);
+    }
+    if ask || (every != "never" && now.get("ready") != Some(&Value::Bool(true))) {
+        let words = secret::ask_twice("Pass-phrase for the backups: ")?;
+        body["pass_phrase"] = Value::String(words.as_str().to_owned());
+    }
+    Ok(body)
 }
 
 /// The file that was named, or one in the folder, named by the moment.

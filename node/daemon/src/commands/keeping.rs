@@ -15,7 +15,7 @@ use crate::{
     shown::keeping as shown,
 };
 
-use super::Asked;
+use super::{Asked, encoded};
 
 const KEY: &str = "/api/v1/key";
 /// How often the progress of a rotation is looked at.
@@ -32,10 +32,14 @@ impl<W: Write> Asked<'_, W> {
         self.done(&answer, unlock.output, "Unlocked. The node starts.")
     }
 
-    pub(super) async fn audit(self, audit: Audit) -> Result<Exit, Failure> {
+    pub(super) async fn audit(self, audit: &Audit) -> Result<Exit, Failure> {
         match audit {
-            Audit::List { limit, node, output } => {
-                let node = node.map(|node| format!("&node={node}")).unwrap_or_default();
+            Audit::List { limit, node, who, what, output } => {
+                let (limit, output) = (*limit, *output);
+                let mut node = node.map(|node| format!("&node={node}")).unwrap_or_default();
+                for (name, text) in [("who", who), ("what", what)] {
+                    node.push_str(&text.as_ref().map(|text| format!("&{name}={}", encoded(text))).unwrap_or_default());
+                }
                 let (mut items, mut next) = (vec![], None::<u64>);
                 while items.len() < limit as usize {
                     let before = next.map(|next| format!("&before={next}")).unwrap_or_default();
@@ -54,7 +58,7 @@ impl<W: Write> Asked<'_, W> {
             Audit::Verify(output) => {
                 let found = self.client.get("/api/v1/audit/verified").await?;
                 let intact = found.get("intact").and_then(Value::as_bool).unwrap_or(false);
-                self.print(&found, output, shown::audited)?;
+                self.print(&found, *output, shown::audited)?;
                 Ok(if intact { Exit::Ok } else { Exit::Degraded })
             }
         }

@@ -80,7 +80,7 @@ pub async fn run(cli: &Cli, around: &Surroundings, out: &mut (impl Write + Send)
         Command::ApiKey(key) => node.api_key(key).await,
         Command::Unlock(unlock) => node.unlock(*unlock).await,
         Command::Key(key) => node.key(key).await,
-        Command::Audit(audit) => node.audit(*audit).await,
+        Command::Audit(audit) => node.audit(audit).await,
         Command::Backup(backup) => node.backup(backup, &cli.which, around).await,
         Command::Config(Config::Show { origin, output }) => node.config(*origin, *output, &cli.which, around).await,
     }

@@ -86,6 +86,27 @@ pub(crate) fn backed_up(made: &Value) -> String {
     format!("Written: {} ({} KiB). Keep the pass-phrase elsewhere.\n", long(made, "file"), number(made, "bytes") >> 10)
 }
 
+/// `backup plan` and `backup now`.
+#[must_use]
+pub(crate) fn plan(plan: &Value) -> String {
+    let every = text(plan, "every");
+    let mut rows = vec![("Backups", if every == "never" { "none by itself".into() } else { format!("one a {every}") })];
+    if every != "never" {
+        rows.push(("Folder", long(plan, "folder")));
+        rows.push(("Kept", number(plan, "keep").to_string()));
+        rows.push(("Next", time(plan, "next")));
+    }
+    if plan.get("last").is_some_and(|last| !last.is_null()) {
+        let size = number(plan, "bytes") >> 10;
+        rows.push(("Last", format!("{}, {} ({size} KiB)", time(plan, "last"), long(plan, "file"))));
+    }
+    let problem = long(plan, "problem");
+    if !problem.is_empty() {
+        rows.push(("Failed", problem));
+    }
+    fields(&rows)
+}
+
 /// `backup restore`.
 #[must_use]
 pub(crate) fn restored(found: &Value, runs: bool) -> String {

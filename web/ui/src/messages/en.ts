@@ -1,4 +1,5 @@
 import { household } from "./household";
+import { keeping } from "./keeping";
 import { mesh } from "./mesh";
 import { numbers } from "./numbers";
 
@@ -363,4 +364,5 @@ export const en = {
   "missing.home": "Go home",
   ...mesh,
   ...household,
+  ...keeping,
 } as const;

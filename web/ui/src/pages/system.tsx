@@ -19,6 +19,8 @@ import { attempt, done } from "../toasts";
 import type { Config, Settings, Verdict } from "../types";
 import { t } from "../words";
 import { Accounts, OwnPassword } from "./accounts";
+import { AuditLog } from "./audit";
+import { Data } from "./data";
 import { LineList, NoLines } from "./home";
 import { Keys } from "./keys";
 import { Missing } from "./missing";
@@ -29,6 +31,8 @@ const TABS: readonly { tab: SystemTab; href: string; admin: boolean }[] = [
   { tab: "settings", href: "#/system/settings", admin: false },
   { tab: "rules", href: "#/system/rules", admin: false },
   { tab: "accounts", href: "#/system/accounts", admin: true },
+  { tab: "data", href: "#/system/data", admin: true },
+  { tab: "audit", href: "#/system/audit", admin: true },
   { tab: "config", href: "#/system/config", admin: true },
   { tab: "keys", href: "#/system/keys", admin: true },
 ];
@@ -52,6 +56,8 @@ export function System({ tab }: { tab: SystemTab }) {
       {tab === "settings" && <SettingsPage />}
       {tab === "rules" && <Rules />}
       {tab === "accounts" && <Accounts />}
+      {tab === "data" && <Data />}
+      {tab === "audit" && <AuditLog />}
       {tab === "config" && <ConfigPage />}
       {tab === "keys" && <Keys />}
     </div>

@@ -24,6 +24,14 @@ export function useDeed() {
   return { busy, problem, run };
 }
 
+/** Does something again and again, as long as the part is shown. */
+export function useEvery(act: () => void, everyMs: number): void {
+  useEffect(() => {
+    const timer = setInterval(act, everyMs);
+    return () => clearInterval(timer);
+  }, [act, everyMs]);
+}
+
 /** What is left of a time that was so long when it was fetched. */
 export function Countdown({ seconds }: { seconds: number }) {
   const [ends, setEnds] = useState(() => Date.now() + seconds * SECOND_MS);
