@@ -195,6 +195,7 @@ pub(crate) struct Verified {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Which {
     /// Whose log; this node's unless given.

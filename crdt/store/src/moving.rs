@@ -2,9 +2,10 @@
 //! or wholly the other.
 
 use meerkat_protocols::{
+    audit::Line,
     batch::Write,
     cbor,
-    facts::{Body, Call, CallEnd, LogId, Seq, Stream},
+    facts::{Body, Call, CallEnd, Fact, LogId, Seq, Stream},
     home::NodeNumber,
     wishes::DocumentId,
 };
@@ -129,13 +130,24 @@ fn renumber(writing: &Writing<'_>, old: NodeNumber, new: NodeNumber) -> Result<(
         let body = writing.get::<_, Body>(&FACTS, &key)?;
         writing.remove(&FACTS, &key)?;
         let log = LogId { node: new, stream };
-        if let Some(body) = body.filter(|body| matches!(body, Body::Whole(_)))
+        if let Some(deed) = body.as_ref().and_then(|body| deed(stream, body)) {
+            // Each line names the link before it, which is another in the new log.
+            facts::note(writing, &mut logs, &deed)?;
+        } else if let Some(body) = body.filter(|body| matches!(body, Body::Whole(_)))
             && logs.append(writing, log, seq, &body.digest())?
         {
             writing.put(&FACTS, &fact_key(log, seq), &body)?;
         }
     }
     logs.keep(writing)
+}
+
+/// What a line of the audit log says, to be written anew.
+fn deed(stream: Stream, body: &Body) -> Option<Fact> {
+    let Body::Whole(bytes) = body else { return None };
+    let Ok(Fact::Audit(dated)) = Fact::read(stream, bytes) else { return None };
+    let line = Line::read(&dated.bytes)?;
+    Some(Fact::audit(dated.at, cbor::encode(&line.deed)))
 }
 
 /// The calls whose ends this node noted, in the order of the ends.

@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use common::{batch, call, end, log, number, open};
 use meerkat_protocols::{
+    audit::{Actor, Deed},
     batch::Write,
     facts::{Call, Seq},
     home::{HomeId, NodeNumber},
@@ -116,4 +117,22 @@ fn a_power_cut_leaves_the_old_home_or_the_new_one_whole() {
     }
     assert!(old > 10 && new > 10, "{old} cuts fell before the move and {new} after it");
     println!("{old} cuts left the old home, {new} the new one");
+}
+
+#[test]
+fn the_audit_log_comes_along_and_holds_under_the_new_number() {
+    let store = open(&Arc::new(Torn::new(1)));
+    furnish(&store);
+    for n in 0..5 {
+        let deed = Deed::done(Actor::Person("Ada".into()), "lists.set", &format!("{n}"));
+        store.note_deeds(Some(7), &[deed]).unwrap();
+    }
+    move_to(&store).unwrap();
+    store.note_deeds(Some(8), &[Deed::done(Actor::Node, "key.renew", "")]).unwrap();
+    let audited = store.reader().audited().unwrap();
+    let [log] = &audited[..] else { panic!("one log: {audited:?}") };
+    assert_eq!((log.node, log.lines, &log.broken), (NEW, 6, &None));
+    let lines = store.reader().audit(NEW, None, 10).unwrap();
+    let said: Vec<_> = lines.iter().filter_map(|line| Some((line.at?, line.deed.as_ref()?.target.clone()))).collect();
+    assert_eq!((said.len(), &said[0], &said[5]), (6, &(8, String::new()), &(7, "0".to_owned())));
 }

@@ -258,6 +258,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/backups/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which backups the node makes by itself, and what became of the last.
+         * @description Needs the role `admin` or a higher one.
+         */
+        get: operations["plan"];
+        /**
+         * Plans backups, or none. The folder is marked, so that the empty place of a disk that is missing is not taken for it.
+         * @description Needs the role `admin` or a higher one.
+         */
+        put: operations["set_plan"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backups/plan/made": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes the planned backup now.
+         * @description Needs the role `admin` or a higher one.
+         */
+        post: operations["make_now"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/backups/restored": {
         parameters: {
             query?: never;
@@ -1903,6 +1947,11 @@ export interface components {
              */
             last: number;
         };
+        /**
+         * @description How often a backup is made.
+         * @enum {string}
+         */
+        EveryWord: "never" | "day" | "week" | "month";
         /** @description How far this node and a peer hold the same evidence. */
         Evidence: {
             /**
@@ -2257,6 +2306,15 @@ export interface components {
         };
         /** @description How the key of the data is kept. */
         KeyView: {
+            /** @description The nodes whose keys this one gives out, by name. */
+            held_for: string[];
+            /** @description The nodes that have said since the last start that they give out this node's key, by name. */
+            holders: string[];
+            /**
+             * Format: int32
+             * @description Other nodes of the household, which could keep the key.
+             */
+            members: number;
             mode: components["schemas"]["ModeWord"];
             rotation: components["schemas"]["RotationView"] | null;
             /** @description What that protects from and what not. */
@@ -2715,6 +2773,38 @@ export interface components {
             /** Format: double */
             longitude: number;
         };
+        /** @description What is planned, and what became of it. */
+        PlanView: {
+            /**
+             * Format: int64
+             * @description How large it is.
+             */
+            bytes: number;
+            every: components["schemas"]["EveryWord"];
+            /** @description Its file; empty if there is none. */
+            file: string;
+            /** @description Where the backups are written. */
+            folder: string;
+            /**
+             * Format: int32
+             * @description How many are kept; the oldest makes room once the newest was read back whole.
+             */
+            keep: number;
+            /**
+             * Format: int64
+             * @description Unix seconds of the last that was made and read back whole.
+             */
+            last: number | null;
+            /**
+             * Format: int64
+             * @description Unix seconds when the next is made; null if none is planned or the clock is not set.
+             */
+            next: number | null;
+            /** @description Why the one after it failed, and what to do. */
+            problem: string | null;
+            /** @description Whether a pass-phrase was chosen. */
+            ready: boolean;
+        };
         /** @description All known numbers whose hash begins as asked. */
         PrefixMatches: {
             numbers: components["schemas"]["PhoneInfo"][];
@@ -2909,6 +2999,22 @@ export interface components {
             node_name: string;
             role: components["schemas"]["Role"] | null;
             state: components["schemas"]["SessionState"];
+        };
+        /** @description What shall be planned. */
+        SetPlan: {
+            every: components["schemas"]["EveryWord"];
+            /** @description The whole path of a folder on this machine; a folder of the node's own if it is left out. */
+            folder: string | null;
+            /**
+             * Format: int32
+             * @description How many are kept, 1 to 52; four if it is left out.
+             */
+            keep: number | null;
+            /**
+             * Format: password
+             * @description Opens these backups; if it is left out, that of before does. It is not kept.
+             */
+            pass_phrase: string | null;
         };
         /** @description What shall apply to the whole home. */
         SettingsBody: {
@@ -4484,16 +4590,20 @@ export interface operations {
     };
     audit: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
+            query?: {
                 /** @description Whose log; this node's unless given. */
-                node: number | null;
+                node?: number;
                 /** @description Only lines before this one. */
-                before: number | null;
+                before?: number;
                 /** @description How many, at most 200. */
-                limit: number | null;
+                limit?: number;
+                /** @description Only lines of who has this in the name, in whatever case. */
+                who?: string;
+                /** @description Only lines of what begins so: `lists`, `key.release`. */
+                what?: string;
             };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -4740,6 +4850,337 @@ export interface operations {
             };
             /** @description `unavailable`, `timeout`, `checking` */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanView"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`, `checking` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetPlan"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanView"];
+                };
+            };
+            /** @description `not_json`, `unreadable` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no_folder` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: a request may hold 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`, `checking` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_saved` */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_now: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanView"];
+                };
+            };
+            /** @description `not_json`, `unreadable` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role`, `cross_site`, `csrf` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no_plan`, `no_folder` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: a request may hold 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_host` */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not possible; `field` names it */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `fault`, `unreadable_store` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`, `checking` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_saved` */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -129,7 +129,7 @@ fn who_was_removed_gets_nothing_which_is_written_down_once_an_hour() {
         for _ in 0..20 {
             assert_eq!(ask(&mut house, member, &entrusted), Some(Answer::Removed));
         }
-        assert_eq!(acts(&mut house, member), ["node 5 refused: removed"]);
+        assert_eq!(acts(&mut house, member), ["node 5 done", "node 5 refused: removed"], "forgotten, then refused");
         assert_eq!(alarms(&mut house, member), ["key_refused"]);
         assert!(house.world(member).releases.values().all(|row| row.secret.is_none()), "the secret itself is gone");
         let again = house.world(member).restarted();

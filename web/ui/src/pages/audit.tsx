@@ -22,11 +22,12 @@ export function AuditLog() {
   const [filter, setFilter] = useState<Filter>({ node: null, who: "", what: "" });
   const household = useResource("household", api.household);
   const members = household.data?.members ?? [];
-  const name = (node: number): string => members.find((member) => member.number === node)?.name ?? `${t("audit.node")} ${node}`;
+  const name = (node: number): string =>
+    members.find((member) => member.number === node)?.name ?? `${t("audit.node")} ${node}`;
   const set = (part: Partial<Filter>) => setFilter({ ...filter, ...part });
   return (
     <Card title={t("audit.title")} why={t("audit.why")} aside={<Check name={name} />}>
-      <div class="filters">
+      <div class="audit-filters">
         {members.length > 1 && (
           <Field
             label={t("audit.node")}
@@ -93,16 +94,14 @@ function Lines({ filter }: { filter: Filter }) {
 
 function Table({ lines }: { lines: readonly AuditLine[] }) {
   return (
-    <table class="plain audit">
+    <table class="plain config audit">
       <caption class="hidden">{t("audit.caption")}</caption>
       <thead>
         <tr>
           <th scope="col">{t("audit.when")}</th>
           <th scope="col">{t("audit.who")}</th>
           <th scope="col">{t("audit.what")}</th>
-          <th scope="col" class="wide">
-            {t("audit.on")}
-          </th>
+          <th scope="col">{t("audit.on")}</th>
           <th scope="col">{t("audit.result")}</th>
         </tr>
       </thead>
@@ -115,7 +114,7 @@ function Table({ lines }: { lines: readonly AuditLine[] }) {
               {line.action === null ? t("audit.unreadable") : <code>{line.action}</code>}
               {line.times > 1 && <span class="soft"> {tn("audit.times", line.times)}</span>}
             </td>
-            <td class="wide">{line.target}</td>
+            <td>{line.target}</td>
             <td>{line.result}</td>
           </tr>
         ))}
@@ -137,7 +136,7 @@ function Check({ name }: { name: (node: number) => string }) {
       {found !== null && (
         <div>
           <strong>{found.intact ? t("audit.intact") : t("audit.broken")}</strong>
-          <ul class="plain-list">
+          <ul class="logs">
             {found.items.map((log) => (
               <li key={log.node}>
                 {log.broken === null

@@ -132,10 +132,10 @@ function Planned({ now, set }: { now: BackupPlan; set: (plan: BackupPlan) => voi
           <code>{now.folder}</code>
         </Property>
         <Property name={t("backup.keep")}>{now.keep}</Property>
-        <Property name={t("backup.last")}>{now.last === null ? t("backup.none_yet") : <Time unix={now.last} />}</Property>
-        {now.next !== null && (
-          <Property name={t("backup.next")}>{new Date(now.next * 1000).toLocaleString()}</Property>
-        )}
+        <Property name={t("backup.last")}>
+          {now.last === null ? t("backup.none_yet") : <Time unix={now.last} />}
+        </Property>
+        {now.next !== null && <Property name={t("backup.next")}>{new Date(now.next * 1000).toLocaleString()}</Property>}
       </dl>
       {wrong !== null && (
         <p class="field-error" role="alert">
@@ -199,11 +199,14 @@ function PlanDialog({ now, onClose, onPlanned }: PlanProps) {
             required
           />
           <Field label={t("backup.keep")} control="select" value={keep} onValue={setKeep}>
-            {["1", "2", "4", "8", "12", "26", "52"].concat(now.keep > 0 ? [String(now.keep)] : []).filter(once).map((n) => (
-              <option key={n} value={n}>
-                {n}
-              </option>
-            ))}
+            {["1", "2", "4", "8", "12", "26", "52"]
+              .concat(now.keep > 0 ? [String(now.keep)] : [])
+              .filter(once)
+              .map((n) => (
+                <option key={n} value={n}>
+                  {n}
+                </option>
+              ))}
           </Field>
           <Words hint={t("backup.words_hint")} words={words} setWords={setWords} required={!now.ready} />
         </>

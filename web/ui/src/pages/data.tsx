@@ -103,7 +103,7 @@ function Rotation({ now, poll }: { now: DataKey; poll: () => void }) {
   // Asked again as long as it is shown.
   useEvery(poll, LOOK_MS);
   return (
-    <div class="stack" role="status">
+    <div class="stack rotation" role="status">
       <p>{t("key.rotating", { rows: count(rows), of: count(of) })}</p>
       <progress value={rows} max={Math.max(of, 1)} aria-label={t("key.rotate")} />
       {damaged > 0 && <p class="soft">{tn("key.damaged", damaged)}</p>}
