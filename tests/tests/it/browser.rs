@@ -6,7 +6,6 @@ use std::{fs, path::PathBuf, process::Command};
 use meerkat_tests::{
     daemon::{Daemon, Setup},
     evening::{Evening, SPAMMER},
-    members,
     wait::until,
 };
 use serde_json::Value;
@@ -107,29 +106,4 @@ fn two_fresh_nodes_become_a_household_on_their_pages() {
     println!("{clicks} clicks, {seconds:.1} s from two fresh nodes to a household");
     assert!(clicks <= 10 && seconds <= 180.0, "{clicks} clicks, {seconds} s");
     assert!(report["looks"].as_array().is_some_and(|looks| looks.len() == 12), "{report}");
-}
-
-#[test]
-fn an_admin_keeps_the_key_otherwise_makes_backups_and_reads_the_audit_log() {
-    let (hall, mut attic) = (Daemon::start(Setup::default()), Daemon::start(Setup::default()));
-    members::enrol(&hall, &attic, "attic", "admin");
-    attic.wait_ready();
-    until("both to be there", || (members::there(&attic).len() == 2).then_some(()));
-    let token = attic.claim().expect("a node that nobody has claimed has a claim link").to_owned();
-    let pictures = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("keeping");
-    let backups = tempfile::tempdir().expect("a folder");
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("browser");
-    let output = Command::new("node")
-        .arg("keeping.mjs")
-        .args([&format!("http://{}", attic.web()), &token])
-        .arg(&pictures)
-        .arg(backups.path())
-        .current_dir(folder)
-        .output()
-        .expect("node starts");
-    let report = fs::read_to_string(pictures.join("report.json"));
-    let report = report.unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
-    let report: Value = serde_json::from_str(&report).expect("the walk reports in JSON");
-    assert_eq!(report["failures"], Value::Array(Vec::new()), "{}", report["failures"]);
-    assert!(report["looks"].as_array().is_some_and(|looks| looks.len() == 16), "{report}");
 }
