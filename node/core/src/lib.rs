@@ -45,6 +45,7 @@ mod phone;
 mod presence;
 mod quiet;
 mod ranges;
+mod refusal;
 mod releases;
 mod score;
 mod screening;
