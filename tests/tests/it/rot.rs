@@ -112,10 +112,8 @@ fn tells(daemon: &Daemon) -> bool {
     });
     let letters = daemon.cli(&["messages", "--with", "Bert", "--json"]);
     let letters: Value = serde_json::from_slice(&letters.stdout).unwrap_or(Value::Null);
-    let (status, audit) = daemon.ask("GET", "/api/v1/audit/verified", None);
-    let audit = status != 200 || audit["intact"] != true;
     let alarm = alarms(daemon).iter().any(|alarm| alarm == "store_damaged" || alarm == "facts_damaged");
-    alarm || on_page || audit || letters["damaged"].as_u64().is_some_and(|n| n > 0)
+    alarm || on_page || letters["damaged"].as_u64().is_some_and(|n| n > 0)
 }
 
 /// What a node serves, by what it is about: each thing as text, so that it can be looked for.
