@@ -20,6 +20,7 @@ pub mod fourwords;
 pub mod home;
 pub mod household;
 pub mod letter;
+mod link;
 pub mod mail;
 pub mod meeting;
 pub mod memberword;

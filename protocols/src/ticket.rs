@@ -15,6 +15,7 @@ use crate::{
     contact::{MAX_ADDRESSES, MAX_RELAYS},
     delegation::Chain,
     home::{Genesis, HomeId, NodeNumber},
+    link::{self, NotALink},
     mesh::Peer,
     signed,
 };
@@ -55,6 +56,16 @@ impl Secret {
 /// The name of a ticket: a hash of its bytes. It is no secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TicketId(#[serde(with = "serde_bytes")] pub [u8; 16]);
+
+impl From<NotALink> for NotATicket {
+    fn from(why: NotALink) -> Self {
+        match why {
+            NotALink::Scheme => Self::Scheme,
+            NotALink::TooLong => Self::TooLong,
+            NotALink::Damaged => Self::Damaged,
+        }
+    }
+}
 
 impl fmt::Display for TicketId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -201,7 +212,10 @@ impl SignedTicket {
             return Err(NotATicket::Damaged);
         }
         let expires = (expires != 0).then_some(expires);
-        let (addresses, relays) = (unpacked(&addresses, MAX_ADDRESSES)?, unpacked(&relays, MAX_RELAYS)?);
+        let (addresses, relays) = (
+            link::addresses(&addresses, MAX_ADDRESSES).ok_or(NotATicket::Damaged)?,
+            link::addresses(&relays, MAX_RELAYS).ok_or(NotATicket::Damaged)?,
+        );
         Ok(Ticket { genesis, node, chain, peer, addresses, relays, secret, expires, vouches })
     }
 }
@@ -218,14 +232,9 @@ fn read(said: &[u8]) -> Option<(Wire, Chain)> {
     (v == FURTHER_VERSION && !chain.0.is_empty()).then_some((wire, chain))
 }
 
-fn unpacked(packed: &[ByteBuf], most: usize) -> Result<Vec<String>, NotATicket> {
-    let texts: Option<Vec<String>> = packed.iter().map(|bytes| address::unpack(bytes)).collect();
-    texts.filter(|texts| texts.len() <= most).ok_or(NotATicket::Damaged)
-}
-
 impl fmt::Display for SignedTicket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{SCHEME}{}", BASE32_NOPAD.encode(&self.0).to_ascii_lowercase())
+        f.write_str(&link::text(SCHEME, &self.0))
     }
 }
 
@@ -234,21 +243,7 @@ impl FromStr for SignedTicket {
 
     /// In any case, and broken into lines as messengers do. What it says is read by [`SignedTicket::open`].
     fn from_str(text: &str) -> Result<Self, NotATicket> {
-        let text = text.trim();
-        let scheme = text.get(..SCHEME.len()).ok_or(NotATicket::Scheme)?;
-        if !scheme.eq_ignore_ascii_case(SCHEME) {
-            return Err(NotATicket::Scheme);
-        }
-        if text.len() > MAX_TICKET_TEXT_BYTES {
-            return Err(NotATicket::TooLong);
-        }
-        let letters: Vec<u8> = text
-            .bytes()
-            .skip(SCHEME.len())
-            .filter(|b| !b.is_ascii_whitespace())
-            .map(|b| b.to_ascii_uppercase())
-            .collect();
-        let bytes = BASE32_NOPAD.decode(&letters).map_err(|_| NotATicket::Damaged)?;
+        let bytes = link::bytes(SCHEME, text, MAX_TICKET_TEXT_BYTES)?;
         Ok(Self(ByteBuf::from(bytes)))
     }
 }

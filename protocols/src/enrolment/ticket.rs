@@ -3,13 +3,13 @@
 
 use std::{fmt, str::FromStr};
 
-use data_encoding::BASE32_NOPAD;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::{
     address, cbor,
     contact::{MAX_ADDRESSES, MAX_RELAYS},
+    link::{self, NotALink},
     mesh::Peer,
     ticket::Secret,
 };
@@ -93,7 +93,7 @@ impl HouseholdTicket {
         }
         let Wire(version, peer, addresses, relays, secret) =
             cbor::decode_strict(said).map_err(|_| NotAHouseholdTicket::Damaged)?;
-        let (addresses, relays) = (unpacked(&addresses, MAX_ADDRESSES), unpacked(&relays, MAX_RELAYS));
+        let (addresses, relays) = (link::addresses(&addresses, MAX_ADDRESSES), link::addresses(&relays, MAX_RELAYS));
         match (version, addresses, relays) {
             (VERSION, Some(addresses), Some(relays)) => Ok(Self { peer, addresses, relays, secret }),
             _ => Err(NotAHouseholdTicket::Damaged),
@@ -101,14 +101,19 @@ impl HouseholdTicket {
     }
 }
 
-fn unpacked(packed: &[ByteBuf], most: usize) -> Option<Vec<String>> {
-    let texts: Option<Vec<String>> = packed.iter().map(|bytes| address::unpack(bytes)).collect();
-    texts.filter(|texts| texts.len() <= most)
+impl From<NotALink> for NotAHouseholdTicket {
+    fn from(why: NotALink) -> Self {
+        match why {
+            NotALink::Scheme => Self::Scheme,
+            NotALink::TooLong => Self::TooLong,
+            NotALink::Damaged => Self::Damaged,
+        }
+    }
 }
 
 impl fmt::Display for HouseholdTicket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{SCHEME}{}", BASE32_NOPAD.encode(&self.encode()).to_ascii_lowercase())
+        f.write_str(&link::text(SCHEME, &self.encode()))
     }
 }
 
@@ -117,21 +122,8 @@ impl FromStr for HouseholdTicket {
 
     /// In any case, and broken into lines as messengers do.
     fn from_str(text: &str) -> Result<Self, NotAHouseholdTicket> {
-        let text = text.trim();
-        let scheme = text.get(..SCHEME.len()).ok_or(NotAHouseholdTicket::Scheme)?;
-        if !scheme.eq_ignore_ascii_case(SCHEME) {
-            return Err(NotAHouseholdTicket::Scheme);
-        }
-        if text.len() > MAX_HOUSEHOLD_TICKET_TEXT_BYTES {
-            return Err(NotAHouseholdTicket::TooLong);
-        }
-        let letters: Vec<u8> = text
-            .bytes()
-            .skip(SCHEME.len())
-            .filter(|b| !b.is_ascii_whitespace())
-            .map(|b| b.to_ascii_uppercase())
-            .collect();
-        Self::decode(&BASE32_NOPAD.decode(&letters).map_err(|_| NotAHouseholdTicket::Damaged)?)
+        let bytes = link::bytes(SCHEME, text, MAX_HOUSEHOLD_TICKET_TEXT_BYTES)?;
+        Self::decode(&bytes)
     }
 }
 
