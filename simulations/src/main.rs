@@ -103,12 +103,15 @@ struct Gossip {
 }
 
 /// Name and text of what is shipped.
-const SHIPPED: [(&str, &str); 5] = [
+const SHIPPED: [(&str, &str); 8] = [
     ("quiet-street", include_str!("../scenarios/quiet-street.toml")),
     ("partition", include_str!("../scenarios/partition.toml")),
     ("power-cuts", include_str!("../scenarios/power-cuts.toml")),
     ("bad-lines", include_str!("../scenarios/bad-lines.toml")),
     ("clock-scramble", include_str!("../scenarios/clock-scramble.toml")),
+    ("cold-boot", include_str!("../scenarios/cold-boot.toml")),
+    ("laptops", include_str!("../scenarios/laptops.toml")),
+    ("crossed-cuts", include_str!("../scenarios/crossed-cuts.toml")),
 ];
 
 fn main() -> ExitCode {

@@ -22,7 +22,7 @@ fn one_seed_is_one_run_in_whatever_process() {
 
 #[test]
 fn what_must_hold_holds_through_cuts_of_power_and_of_lines() {
-    for scenario in ["power-cuts", "bad-lines", "clock-scramble"] {
+    for scenario in ["power-cuts", "bad-lines", "clock-scramble", "cold-boot", "laptops", "crossed-cuts"] {
         let (held, outcome) = run(scenario, "1");
         assert!(held, "{scenario}: {outcome:#}");
     }
