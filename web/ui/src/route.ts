@@ -17,16 +17,7 @@ export type Route =
   | { page: "claim"; token: string }
   | { page: "missing"; address: string };
 
-const SYSTEM_TABS: readonly SystemTab[] = [
-  "node",
-  "settings",
-  "rules",
-  "accounts",
-  "data",
-  "audit",
-  "config",
-  "keys",
-];
+const SYSTEM_TABS: readonly SystemTab[] = ["node", "settings", "rules", "accounts", "data", "audit", "config", "keys"];
 
 /** Reads `location.hash`. */
 export function parse(hash: string): Route {
