@@ -10,7 +10,8 @@ use meerkat_protocols::{
 };
 
 use super::{
-    AVOID_MS, Facts, Fetch, Keys, MAX_FETCHES, MAX_HURT, MOST, Part, RATE_S, Step, TELL_MS, Told, Want, Wanted, Word,
+    AGAIN_MS, AVOID_MS, Facts, Fetch, Keys, MAX_FETCHES, MAX_HURT, MOST, Part, RATE_S, Step, TELL_MS, Told, Want,
+    Wanted, Word,
 };
 
 /// Links that are remembered until a head vouches for them: with 64 entries to a head it is one of them at most.
@@ -23,7 +24,10 @@ impl<R> Facts<R> {
             (Word::Tell(_), word) => {
                 if let Some(member) = self.members.get_mut(&from) {
                     member.telling = false;
-                    if !member.news.is_empty() {
+                    if word.is_none() {
+                        member.news.extend(self.logs.keys().copied());
+                        member.tell_due_ms = now.mono_ms + AGAIN_MS;
+                    } else if !member.news.is_empty() {
                         member.tell_due_ms = now.mono_ms + TELL_MS;
                     }
                 }
@@ -35,7 +39,7 @@ impl<R> Facts<R> {
                 let Some(fetch) = self.fetches.remove(&wanted.log) else { return };
                 match word {
                     Some(Word::Part(part)) if part.log == wanted.log => self.took(now, keys, &fetch, part),
-                    _ => _ = self.avoid.insert((from, wanted.log), now.mono_ms + AVOID_MS),
+                    _ => _ = self.avoid.insert((from, wanted.log), now.mono_ms + AGAIN_MS),
                 }
             }
             (Word::Part(_), _) => {}

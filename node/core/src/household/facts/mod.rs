@@ -31,6 +31,9 @@ const TELL_MS: u64 = 100;
 const TELL_IDLE_MS: u64 = 300_000;
 /// How long a member that could not give what it told of is not asked for that log again.
 const AVOID_MS: u64 = 60_000;
+/// The same if it was busy or did not answer, and how long until it is told again what it may not have heard: a cut of the
+/// line loses words, and nothing else would bring them up before the next idle word.
+const AGAIN_MS: u64 = 2_000;
 /// Parts of all logs that are asked for at once, and parts that wait for the disk.
 const MAX_FETCHES: usize = 4;
 /// What is read for members at once; more of them are told to ask again.
@@ -218,7 +221,7 @@ impl<R> Facts<R> {
         }
         let tell = self.members.values().filter(|m| !m.telling).map(|m| m.tell_due_ms);
         let sign = self.unsigned_since_ms.iter().filter(|(log, _)| !self.signing.contains(log));
-        tell.chain(sign.map(|(_, since)| since + SIGN_AFTER_MS)).min()
+        tell.chain(sign.map(|(_, since)| since + SIGN_AFTER_MS)).chain(self.avoid.values().copied()).min()
     }
 
     pub(crate) fn state(&self, now: Now) -> FactsState {

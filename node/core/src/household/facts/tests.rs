@@ -353,3 +353,36 @@ proptest! {
         prop_assert!(world.ends.values().all(|end| end.forged == 0));
     }
 }
+
+/// A cut of the line loses words without breaking the connection.
+#[test]
+fn what_was_lost_on_the_way_is_said_and_asked_again_two_seconds_later() {
+    let at = |mono_ms| Now { mono_ms, wall: None };
+    let (own, other) = (NodeNumber(0), NodeNumber(1));
+    let held = LogMark { next: Seq(3), entries: 3, ..LogMark::default() };
+    let mut facts: Facts<u64> = Facts::new(own, HOME, BTreeMap::from([(log(0), held)]));
+    let asks = |facts: &mut Facts<u64>| {
+        let asked = facts.steps().into_iter().filter_map(|step| match step {
+            Step::Ask(to, word) if to == other => Some(word),
+            _ => None,
+        });
+        asked.collect::<Vec<_>>()
+    };
+    facts.came(at(0), other);
+    let told = asks(&mut facts);
+    assert!(matches!(&told[..], [Word::Tell(told)] if told.len() == 1));
+    facts.answered(at(100), &AllKeys, other, &told[0], None);
+    assert_eq!((asks(&mut facts), facts.due_ms()), (Vec::new(), Some(100 + AGAIN_MS)));
+    facts.mind(at(100 + AGAIN_MS));
+    assert_eq!(asks(&mut facts), told, "what it may not have heard");
+
+    let theirs = Told { log: log(1), low: Seq(0), next: Seq(5), entries: 5, head: None };
+    facts.heard(at(5_000), &AllKeys, other, vec![theirs]);
+    let wanted = asks(&mut facts);
+    assert!(matches!(&wanted[..], [Word::Want(_)]));
+    facts.answered(at(6_000), &AllKeys, other, &wanted[0], None);
+    assert_eq!(asks(&mut facts), Vec::new());
+    assert!(facts.due_ms().is_some_and(|due| due <= 6_000 + AGAIN_MS), "{:?}", facts.due_ms());
+    facts.mind(at(6_000 + AGAIN_MS));
+    assert_eq!(asks(&mut facts), wanted);
+}
