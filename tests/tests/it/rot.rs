@@ -197,18 +197,18 @@ fn altered(found: &Served, whole: &Served, untouched: &Served) -> Vec<String> {
     let mut all = Vec::new();
     for (what, things) in found {
         let (written, new) = (&whole[what], untouched.get(what).unwrap_or(&none));
-        let last = written.iter().filter_map(|line| place(line)).max();
+        let last = written.iter().filter_map(|line| time(line)).max();
         // What the node did since, above all that it found the damage.
-        let since = |t: &str| *what == "audit" && t.contains("\"this node\"") && place(t) > last;
+        let since = |t: &str| *what == "audit" && t.contains("\"this node\"") && time(t) > last;
         let known = |t: &String| written.contains(t) || new.contains(t) || since(t);
         all.extend(things.iter().filter(|t| !known(t)).map(|t| format!("{what}: {t}")));
     }
     all
 }
 
-/// The place of a line in the audit log.
-fn place(line: &str) -> Option<u64> {
-    line.split(' ').next()?.parse().ok()
+/// When a line of the audit log was written.
+fn time(line: &str) -> Option<u64> {
+    line.split(' ').nth(1)?.parse().ok()
 }
 
 /// Which bytes can be hit: those of each file that are not zero, which are mostly no part of anything.
